@@ -1,0 +1,3 @@
+"""handgrad: neural networks by hand, for handwriting."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,173 @@
+"""What a network is asked to make small, and the delta that starts the way back.
+
+A loss takes the logits of a batch and overwrites them with dL/dlogits: the output layer's activation belongs to the
+loss, because the two together have a simpler and safer derivative than either alone. L is the weighted mean over the
+batch, so every delta carries `weight / sum of weights`. Each formula holds at logits of +-1000.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.engine.activations import sigmoid
+from handgrad.engine.arrays import Array, Kept
+
+
+class Loss(ABC):
+    """A measure of how far logits are from their targets.
+
+    Attributes:
+        name: what recipes and model files call it.
+    """
+
+    name: ClassVar[str]
+
+    def keep(self, batch: int, n_out: int, dtype: np.dtype[Any]) -> Kept:
+        """Make the scratch space of `delta` for a batch of this size."""
+        return np.empty((batch, n_out), dtype), np.empty((batch, n_out), dtype), np.empty(batch, dtype)
+
+    @abstractmethod
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
+        """Overwrite the logits with dL/dz and return L.
+
+        Args:
+            z: logits, `(batch, n_out)`.
+            targets: what they should have said, `(batch, n_out)`; left as they are.
+            share: each row's share of the mean, `(batch,)`: weights divided by their sum; 1/batch when all are equal.
+            kept: from `keep`.
+        """
+
+    @abstractmethod
+    def activate(self, z: Array) -> None:
+        """Overwrite logits with predictions: probabilities, or the numbers themselves."""
+
+    def target_rows(self, n_classes: int) -> NDArray[np.float64]:
+        """Make the targets of each class, `(n_classes, n_classes)`: row c is what the network should say of a c."""
+        return np.eye(n_classes)
+
+    def value(self, z: Array, targets: Array, weights: Array | None = None) -> float:
+        """Compute L, leaving `z` alone; allocates, for use outside the training step.
+
+        Raises:
+            ValueError: shapes differ, or the weights sum to zero or less.
+        """
+        if z.shape != targets.shape or z.ndim != 2:
+            raise ValueError(f"logits {z.shape} and targets {targets.shape} must have the same (batch, n_out) shape")
+        targets = targets.astype(z.dtype, copy=False)
+        return self.delta(z.copy(), targets, shares(len(z), z.dtype, weights), self.keep(len(z), z.shape[1], z.dtype))
+
+
+def shares(batch: int, dtype: np.dtype[Any], weights: Array | None = None) -> Array:
+    """Each row's share of the mean: 1/batch, or `weights / sum(weights)`.
+
+    Raises:
+        ValueError: weights of another length, or summing to zero or less, or negative.
+    """
+    if weights is None:
+        return np.full(batch, 1.0 / batch, dtype)
+    if weights.shape != (batch,):
+        raise ValueError(f"{batch} rows need {batch} weights, not an array of shape {weights.shape}")
+    total = float(weights.sum(dtype=np.float64))
+    if not total > 0.0 or weights.min() < 0.0:
+        raise ValueError("sample weights must be at least zero, and not all of them zero")
+    return (weights / total).astype(dtype)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SoftmaxCrossEntropy(Loss):
+    """l = -sum_k t_k log p_k with p = softmax(z); dl/dz = p - t.
+
+    Both are computed from z - max(z), which changes neither and cannot overflow: l = log sum e^z - t.z. Targets are
+    one-hot or any rows that sum to 1. With label smoothing s, a class's row is (1 - s) one-hot + s / n_classes
+    (Szegedy et al. 2016, eq. 3).
+    """
+
+    name: ClassVar[str] = "cross_entropy"
+    label_smoothing: float = 0.0
+
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
+        p, scratch, row = kept
+        np.maximum.reduce(z, axis=1, out=row)
+        z -= row[:, None]
+        np.exp(z, out=p)
+        np.multiply(z, targets, out=scratch)
+        total = float(np.dot(np.add.reduce(scratch, axis=1, out=row), share))  # the share of t.z
+        np.add.reduce(p, axis=1, out=row)
+        p /= row[:, None]
+        np.log(row, out=row)
+        total = float(np.dot(row, share)) - total
+        np.subtract(p, targets, out=z)
+        z *= share[:, None]
+        return total
+
+    def activate(self, z: Array) -> None:
+        """Overwrite logits with softmax(z): rows of probabilities."""
+        z -= z.max(axis=1, keepdims=True)
+        np.exp(z, out=z)
+        z /= z.sum(axis=1, keepdims=True)
+
+    def target_rows(self, n_classes: int) -> NDArray[np.float64]:
+        return (1.0 - self.label_smoothing) * np.eye(n_classes) + self.label_smoothing / n_classes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BinaryCrossEntropy(Loss):
+    """l = -sum_k (t_k log p_k + (1 - t_k) log(1 - p_k)) with p = sigmoid(z); dl/dz = p - t.
+
+    Computed as l = sum_k max(z, 0) - z t + log(1 + e^-|z|), whose exponent never rises above zero. Each output answers
+    its own yes-or-no question, so several may be 1 at once.
+    """
+
+    name: ClassVar[str] = "binary_cross_entropy"
+
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
+        l, scratch, row = kept
+        np.abs(z, out=l)
+        np.negative(l, out=l)
+        np.exp(l, out=l)
+        np.log1p(l, out=l)
+        np.maximum(z, 0.0, out=scratch)
+        l += scratch
+        np.multiply(z, targets, out=scratch)
+        l -= scratch
+        total = float(np.dot(np.add.reduce(l, axis=1, out=row), share))
+        sigmoid(z)
+        z -= targets
+        z *= share[:, None]
+        return total
+
+    def activate(self, z: Array) -> None:
+        """Overwrite logits with sigmoid(z): each output's own probability."""
+        sigmoid(z)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SquaredError(Loss):
+    """l = sum_k (z_k - t_k)^2 / 2; dl/dz = z - t."""
+
+    name: ClassVar[str] = "squared_error"
+
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
+        squares, _, row = kept
+        z -= targets
+        np.multiply(z, z, out=squares)
+        total = 0.5 * float(np.dot(np.add.reduce(squares, axis=1, out=row), share))
+        z *= share[:, None]
+        return total
+
+    def activate(self, z: Array) -> None:
+        """Leave the numbers as they are: a regression's answer is its logit."""
+
+
+LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
+    {loss.name: loss for loss in (SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError)}
+)
+"""Every loss by its name."""
