@@ -1,0 +1,197 @@
+"""A trained network on disk: its arrays, its architecture, and where it came from.
+
+The header says what the layers are, what the classes are called, how a pixel becomes a number, by which recipe it was
+trained and how accurate it was. It is checked against the arrays' stated shapes before a network is made, and nothing
+is unpickled.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad import tensorfile
+from handgrad.data.batches import as_rows
+from handgrad.engine.activations import ACTIVATIONS
+from handgrad.engine.arrays import Array
+from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
+from handgrad.engine.losses import LOSSES, Loss
+from handgrad.engine.network import Network
+from handgrad.errors import HandgradError
+
+_KIND = "model"
+_PRECISIONS = {"float32": "F32", "float64": "F64"}
+
+
+class _Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="layer", tag="dense"):
+    n_in: int
+    n_out: int
+    bias: bool
+
+
+class _Activate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="layer", tag="activation"):
+    n_in: int
+    function: str
+
+
+class _BatchNorm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="layer", tag="batch_norm"):
+    n_in: int
+    momentum: float
+    epsilon: float
+
+
+class _Dropout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="layer", tag="dropout"):
+    n_in: int
+    rate: float
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: str
+    dtype: str
+    layers: list[_Dense | _Activate | _BatchNorm | _Dropout]
+    loss: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int]
+    white: int
+    provenance: dict[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A network with what is needed to use it.
+
+    Attributes:
+        network: the layers and their numbers.
+        classes: what each output is called.
+        image_shape: `(height, width)` of the images it reads.
+        white: the pixel value that becomes 1.0.
+        loss: turns logits into probabilities.
+        provenance: plain values: the recipe, its seed and data, the accuracy reached, the versions it was made with.
+    """
+
+    network: Network
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int]
+    white: int
+    loss: Loss
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def predict_probabilities(self, images: NDArray[np.uint8]) -> Array:
+        """The probability of each class, `(n, n_classes)`, of `uint8` images, `(n, height * width)`.
+
+        Raises:
+            HandgradError: images of another size.
+        """
+        if images.shape[1] != self.network.n_in:
+            height, width = self.image_shape
+            raise HandgradError(f"the model reads images of {height}x{width}, not of {images.shape[1]} pixels")
+        return self.network.predict_probabilities(as_rows(images, self.white, self.network.dtype), self.loss)
+
+
+def save(path: Path, model: Model) -> None:
+    """Write a model file, whole or not at all. The same model gives the same bytes.
+
+    Raises:
+        HandgradError: it cannot be written there.
+    """
+    header = _Header(
+        format=_KIND,
+        dtype=str(model.network.dtype),
+        layers=[_describe(layer) for layer in model.network.layers],
+        loss=model.loss.name,
+        classes=model.classes,
+        image_shape=model.image_shape,
+        white=model.white,
+        provenance=model.provenance,
+    )
+    arrays = {
+        name: view
+        for names, views in zip(_names(model.network.layers), model.network.views(), strict=True)
+        for name, view in zip(names, views, strict=True)
+    }
+    tensorfile.write(path, msgspec.to_builtins(header), arrays)
+
+
+def load(path: Path) -> Model:
+    """Read a model file.
+
+    Raises:
+        HandgradError: there is none, it is damaged, or its header and its arrays do not agree.
+    """
+    with tensorfile.opened(path, _KIND) as file:
+        try:
+            header = msgspec.convert(file.header, _Header)
+            layers = [_build(description) for description in header.layers]
+            loss = LOSSES[header.loss]()
+            _agree(file, header, layers)
+        except (msgspec.ValidationError, KeyError, ValueError) as error:
+            raise HandgradError(f"{path} is not a model that this version can use: {error}") from error
+        network = Network(layers, header.dtype)
+        for names, views in zip(_names(layers), network.views(), strict=True):
+            for name, view in zip(names, views, strict=True):
+                view[...] = file.array(name)
+        if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
+            raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
+        return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance)
+
+
+def _describe(layer: Layer) -> _Dense | _Activate | _BatchNorm | _Dropout:
+    match layer:
+        case Dense():
+            return _Dense(layer.n_in, layer.n_out, layer.bias)
+        case Activate():
+            return _Activate(layer.n_in, layer.function.name)
+        case BatchNorm():
+            return _BatchNorm(layer.n_in, layer.momentum, layer.epsilon)
+        case Dropout():
+            return _Dropout(layer.n_in, layer.rate)
+    raise TypeError(f"a model file has no word for {layer}")
+
+
+def _build(description: _Dense | _Activate | _BatchNorm | _Dropout) -> Layer:
+    match description:
+        case _Dense(n_in=n_in, n_out=n_out, bias=bias):
+            return Dense(n_in, n_out, bias)
+        case _Activate(n_in=n_in, function=function):
+            return Activate(n_in, ACTIVATIONS[function])
+        case _BatchNorm(n_in=n_in, momentum=momentum, epsilon=epsilon):
+            return BatchNorm(n_in, momentum, epsilon)
+        case _Dropout(n_in=n_in, rate=rate):
+            return Dropout(n_in, rate)
+
+
+def _names(layers: list[Layer] | tuple[Layer, ...]) -> list[list[str]]:
+    """What each layer's arrays are called in the file: `0.weights`, `0.bias`, ..."""
+    return [
+        [f"{i}.{parameter.name}" for parameter in (*layer.parameters(), *layer.statistics())]
+        for i, layer in enumerate(layers)
+    ]
+
+
+def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) -> None:
+    """Compare what the header says with the arrays that are there, before anything is allocated.
+
+    Raises:
+        ValueError: the first difference.
+    """
+    if header.dtype not in _PRECISIONS:
+        raise ValueError(f"it computes in {header.dtype}, not in {' or '.join(_PRECISIONS)}")
+    height, width = header.image_shape
+    if not layers or min(height, width, header.white, *(layer.n_in for layer in layers)) < 1:
+        raise ValueError("it has no layers, or sizes below 1")
+    if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
+        raise ValueError("its layers do not fit its images and classes")
+    expected = {
+        f"{i}.{parameter.name}": parameter.shape
+        for i, layer in enumerate(layers)
+        for parameter in (*layer.parameters(), *layer.statistics())
+    }
+    if file.names != expected.keys():
+        raise ValueError("its arrays are not those of its layers")
+    for name, shape in expected.items():
+        if file.shape(name) != shape or file.dtype(name) != _PRECISIONS[header.dtype]:
+            raise ValueError(f"its array {name} is {file.dtype(name)} {file.shape(name)}, not {header.dtype} {shape}")

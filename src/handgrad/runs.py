@@ -1,0 +1,214 @@
+"""A run on disk: a folder that tells the whole story and from which it can go on.
+
+`conduct` is the loop with its feet on the ground: it passes the loop's records on and, after each epoch and when the run
+is stopped, writes the history, the model and the checkpoint. Each file is replaced whole, so that the folder is usable
+at any moment, also after a power cut.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from handgrad import files, modelfile, tensorfile
+from handgrad.data.dataset import Dataset
+from handgrad.errors import HandgradError, UsageError
+from handgrad.training import checkpoint
+from handgrad.training.loop import Run, never
+from handgrad.training.recipe import Recipe
+from handgrad.training.recipe import read as read_recipe
+from handgrad.training.records import EpochRecord, Progress
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def training_loss(self) -> Path:
+        return self.path / "training_loss.png"
+
+    @property
+    def test_accuracy(self) -> Path:
+        return self.path / "test_accuracy.png"
+
+    def exists(self) -> bool:
+        return self.recipe.is_file()
+
+
+def found(recipe: Recipe, path: Path | None) -> RunFolder:
+    """Make the folder of a new run and write its recipe.
+
+    Args:
+        recipe: what will be run.
+        path: where; by default `runs/NAME`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that is free.
+
+    Raises:
+        UsageError: the folder already holds something.
+        HandgradError: it cannot be made or written to.
+    """
+    folder = RunFolder(path or _free(recipe.name))
+    if folder.exists():
+        raise UsageError(
+            f"{folder.path} already holds a run: go on with it by --resume {folder.path}, or choose another --out"
+        )
+    if folder.path.is_dir() and any(folder.path.iterdir()):
+        raise UsageError(f"{folder.path} is not empty; choose another --out")
+    files.make_folder(folder.path)
+    files.write(folder.recipe, recipe.to_toml().encode())
+    return folder
+
+
+def opened(path: Path) -> RunFolder:
+    """Find the folder of an earlier run.
+
+    Raises:
+        HandgradError: there is none at `path`.
+    """
+    folder = RunFolder(path)
+    if not folder.exists():
+        raise HandgradError(
+            f"{path} holds no run (no {folder.recipe.name}); a run is what `handgrad train` leaves behind"
+        )
+    return folder
+
+
+def recipe_of(folder: RunFolder) -> Recipe:
+    """Read the recipe of a run.
+
+    Raises:
+        HandgradError: it cannot be read, or is no recipe.
+    """
+    return read_recipe(folder.recipe)
+
+
+def history_of(folder: RunFolder) -> list[EpochRecord]:
+    """Read what a run has recorded so far, one record an epoch.
+
+    Raises:
+        HandgradError: there is no history, or a line of it is not a record.
+    """
+    try:
+        lines = folder.history.read_bytes().splitlines()
+    except OSError as error:
+        raise HandgradError(f"cannot read {folder.history}: {files.reason(error)}") from error
+    try:
+        return [msgspec.json.decode(line, type=EpochRecord) for line in lines]
+    except msgspec.DecodeError as error:
+        raise HandgradError(f"{folder.history} is damaged: {error}") from error
+
+
+def taken_up(folder: RunFolder, dataset: Dataset) -> Run:
+    """Make the run again as it was when it was last saved.
+
+    Raises:
+        HandgradError: it was stopped before its first save, its checkpoint is damaged, or recipe or data have changed.
+    """
+    if not folder.checkpoint.is_file():
+        raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset)
+    if run.recipe != recipe_of(folder):
+        raise UsageError(
+            f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"
+        )
+    return run
+
+
+def conduct(run: Run, folder: RunFolder, stop: Callable[[], bool] = never) -> Iterator[Progress | EpochRecord]:
+    """Train, and keep the folder up to date; yields what `Run.records` yields.
+
+    Args:
+        run: from its start or taken up again.
+        folder: where it is written.
+        stop: as in `Run.records`; the run is saved before the generator ends.
+
+    Raises:
+        Diverged: the loss is not finite; the folder holds the last good epoch.
+        HandgradError: a file cannot be written.
+    """
+    for record in run.records(stop):
+        if isinstance(record, EpochRecord):
+            save(run, folder)
+        yield record
+    save(run, folder)
+
+
+def save(run: Run, folder: RunFolder) -> None:
+    """Write history, model and checkpoint as they are now.
+
+    Raises:
+        HandgradError: a file cannot be written.
+    """
+    files.write(folder.history, b"".join(msgspec.json.encode(record) + b"\n" for record in run.history))
+    modelfile.save(folder.model, model_of(run))
+    checkpoint.save(folder.checkpoint, run.snapshot())
+
+
+def model_of(run: Run) -> modelfile.Model:
+    """Give what the run has learned so far, ready to use, with where it came from."""
+    record = run.best_record
+    return modelfile.Model(
+        network=run.result(),
+        classes=run.dataset.classes,
+        image_shape=run.dataset.image_shape,
+        white=run.dataset.white,
+        loss=run.loss,
+        provenance={
+            "recipe": msgspec.to_builtins(run.recipe),
+            "data": run.dataset.fingerprint,
+            "epoch": record.epoch if record else 0,
+            "test_accuracy": record.test_accuracy if record else None,
+            "validation_accuracy": record.validation_accuracy if record else None,
+            "versions": tensorfile.versions(),
+        },
+    )
+
+
+def find_model(text: str) -> Path:
+    """Find the model file that a person means: a file, the folder of a run, or the name of a model that ships.
+
+    Raises:
+        HandgradError: there is none of these.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return opened(path).model
+    if path.is_file():
+        return path
+    from handgrad import models  # noqa: PLC0415 - imported late: most calls name a run
+
+    if text in models.names():
+        return models.path(text)
+    raise HandgradError(
+        f"there is no model {text!r}: give a model file, the folder of a run, or one of {', '.join(models.names())}"
+    )
+
+
+def _free(name: str) -> Path:
+    base = Path("runs") / name.replace(" ", "-")
+    number, path = 1, base
+    while path.exists():
+        number += 1
+        path = base.with_name(f"{base.name}-{number}")
+    return path

@@ -1,0 +1,385 @@
+"""The loop: a run from its first update to its last, as a generator of records.
+
+`Run` holds the whole state of a training and prints nothing. Between any two updates it can be stopped, taken as a
+`Snapshot` and made again from one; what follows is the same to the last bit. Whatever chooses (early stopping, the
+plateau) is shown the validation split and never the test set.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.data.batches import Gatherer, as_rows
+from handgrad.data.dataset import Dataset, Examples, split
+from handgrad.engine.arrays import Array
+from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
+from handgrad.engine.network import Network, TrainingPass
+from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, clip_norm
+from handgrad.engine.penalties import L1, L2, MaxNorm, Penalty
+from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, StepDecay
+from handgrad.errors import HandgradError
+from handgrad.training.checkpoint import Snapshot
+from handgrad.training.recipe import Recipe
+from handgrad.training.records import EpochRecord, Progress
+from handgrad.training.threads import blas_threads, limited
+
+PROGRESS_SECONDS = 0.1
+"""Between two `Progress` records."""
+
+SCORED_TOGETHER = 4096
+"""Images that are float at once while a network is scored."""
+
+
+class Diverged(HandgradError):  # noqa: N818 - it is what happened
+    """The loss is no longer a number; the network holds the weights of the last good epoch."""
+
+
+def never() -> bool:
+    """Say that nobody asked to stop."""
+    return False
+
+
+@final
+@dataclass(slots=True)
+class _Epoch:
+    """Where the current epoch stands."""
+
+    order: NDArray[np.int32]
+    step: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The memory of one update, made once for each size of batch (the last of an epoch may be shorter)."""
+
+    flow: TrainingPass
+    indices: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    answers: NDArray[np.intp]
+
+
+@final
+class Run:
+    """A training: from a recipe and a data set to a network.
+
+    Attributes:
+        recipe: what decides how it goes.
+        dataset: what it learns from.
+        network: what it has learned so far.
+        history: one record an epoch.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+        """Stand before the first update.
+
+        Raises:
+            HandgradError: the validation split cannot be cut from this data set.
+        """
+        self.recipe = recipe
+        self.dataset = dataset
+        self.history: list[EpochRecord] = []
+        n_classes = len(dataset.classes)
+
+        start, order, noise = np.random.SeedSequence(recipe.seed).spawn(3)
+        self._order_generator = np.random.Generator(np.random.PCG64(order))
+        self._noise = np.random.Generator(np.random.PCG64(noise))
+        self.network = recipe.network(dataset.training.images.shape[1], n_classes)
+        self.network.initialize(
+            np.random.default_rng(start), None if recipe.initializer == "auto" else recipe.initializer
+        )
+
+        self._training, self._validation = dataset.training, None
+        if recipe.validation:
+            self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
+        self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
+        self._gatherer = Gatherer(self._training, dataset.white, min(recipe.batch_size, len(self._training)))
+
+        self.loss = make_loss(recipe)
+        self._target_rows = self.loss.target_rows(n_classes).astype(self.network.dtype)
+        self._class_weights = _class_weights(recipe, self._training, n_classes)
+        self._optimizer = _make_optimizer(recipe, self.network)
+        self._schedule = _make_schedule(recipe, self.steps_per_epoch)
+        strengths: list[Penalty] = [L1(recipe.l1)] if recipe.l1 else []
+        self._penalties = [*strengths, L2(recipe.l2)] if recipe.l2 else strengths
+        self._max_norm = MaxNorm(recipe.max_norm, self.network.weight_matrices()) if recipe.max_norm else None
+        self._gradient: Array = np.zeros_like(self.network.theta)
+        self._scratch: Array = np.empty(min(BLOCK, self.network.theta.size), self.network.dtype)
+        self._batches: dict[int, _Batch] = {}
+
+        self._epoch: _Epoch | None = None
+        self._best: tuple[Array, Array] | None = None
+        self._best_epoch = 0
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do: all epochs are done, or early stopping has ended the run."""
+        if self.epochs_done >= self.recipe.epochs:
+            return True
+        patience = self.recipe.early_stopping
+        return bool(patience) and self.epochs_done - self._best_epoch >= patience
+
+    @property
+    def best_record(self) -> EpochRecord | None:
+        """The record of the epoch whose weights `result` gives; None before the first."""
+        if not self.history:
+            return None
+        return self.history[self._best_epoch - 1] if self.recipe.early_stopping else self.history[-1]
+
+    def result(self) -> Network:
+        """The network that the run ends with: as of its best epoch on validation with early stopping, else as it is now."""
+        if self._best is None:
+            return self.network
+        network = Network(self.network.layers, self.network.dtype)
+        network.theta[...], network.statistics[...] = self._best
+        return network
+
+    def records(self, stop: Callable[[], bool] = never) -> Iterator[Progress | EpochRecord]:
+        """Train until finished, yielding `EpochRecord` after each epoch and `Progress` a few times a second between.
+
+        NumPy's BLAS is held to a number of threads chosen from the shapes until the generator ends or is closed.
+
+        Args:
+            stop: asked after each update; when it says True, the generator ends there and the run can go on later.
+
+        Raises:
+            Diverged: the loss is not finite. The weights are those of the last good epoch again.
+        """
+        with limited(blas_threads(self.network, self.recipe.batch_size)):
+            while not self.finished:
+                yield from self._one_epoch(stop)
+                if self._epoch is not None:
+                    return
+
+    def _one_epoch(self, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
+        epoch = self._epoch or self._begin_epoch()
+        good = self.network.theta.copy(), self.network.statistics.copy()
+        size = self.recipe.batch_size
+        shown = began = time.perf_counter()
+        while epoch.step < self.steps_per_epoch:
+            indices = epoch.order[epoch.step * size : (epoch.step + 1) * size]
+            loss, correct = self._update(indices)
+            epoch.step += 1
+            if not math.isfinite(loss):
+                raise self._diverged(epoch, good)
+            epoch.loss += loss * len(indices)
+            epoch.correct += correct
+            epoch.seen += len(indices)
+            now = time.perf_counter()
+            stopping = stop()
+            if stopping or now - shown > PROGRESS_SECONDS:
+                epoch.seconds += now - began
+                if stopping:
+                    return
+                yield Progress(
+                    epoch=self.epochs_done + 1,
+                    step=epoch.step,
+                    steps=self.steps_per_epoch,
+                    loss=epoch.loss / epoch.seen,
+                    accuracy=epoch.correct / epoch.seen,
+                )
+                shown = began = time.perf_counter()
+        epoch.seconds += time.perf_counter() - began
+        if not np.isfinite(self.network.theta).all():
+            raise self._diverged(epoch, good)
+        yield self._end_epoch(epoch)
+
+    def _begin_epoch(self) -> _Epoch:
+        self._epoch = _Epoch(self._order_generator.permutation(len(self._training)).astype(np.int32))
+        return self._epoch
+
+    @np.errstate(over="ignore", invalid="ignore")  # what overflows is caught as a loss that is not finite
+    def _update(self, chosen: NDArray[np.int32]) -> tuple[float, int]:
+        """Take one step on the training images `chosen`; return their mean loss and how many were read rightly."""
+        batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
+        flow = batch.flow
+        batch.indices[...] = chosen
+        self._gatherer.gather(batch.indices, flow.x)
+        np.take(self._training.labels, batch.indices, out=batch.labels, mode="clip")
+        np.take(self._target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
+        if self._class_weights is not None:
+            np.take(self._class_weights, batch.labels, out=flow.share, mode="clip")
+            flow.share /= flow.share.sum()
+
+        logits = flow.forward_training(self._noise)
+        np.argmax(logits, axis=1, out=batch.answers)
+        correct = int(np.count_nonzero(batch.answers == batch.labels))
+        loss = flow.backward()
+
+        weights, n = self.network.weights, self.network.n_weights
+        for penalty in self._penalties:
+            penalty.add_gradient(weights, self._gradient[:n], self._scratch)
+        if self.recipe.clip_norm:
+            clip_norm(self._gradient, self.recipe.clip_norm)
+        self._optimizer.step(self.network.theta, self._gradient, self._schedule.rate(self._optimizer.t))
+        if self._max_norm is not None:
+            self._max_norm.project()
+        return loss, correct
+
+    def _make_batch(self, size: int) -> _Batch:
+        flow = TrainingPass(self.network, size, self.loss, gradient=self._gradient)
+        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(3)))
+        return self._batches[size]
+
+    def _end_epoch(self, epoch: _Epoch) -> EpochRecord:
+        validation = None if self._validation is None else self.score(self._validation)
+        _, test_accuracy = self.score(self.dataset.test)
+        record = EpochRecord(
+            epoch=self.epochs_done + 1,
+            step=self._optimizer.t,
+            learning_rate=self._schedule.rate(self._optimizer.t - 1),
+            training_loss=epoch.loss / epoch.seen,
+            training_accuracy=epoch.correct / epoch.seen,
+            validation_loss=validation and validation[0],
+            validation_accuracy=validation and validation[1],
+            test_accuracy=test_accuracy,
+            seconds=epoch.seconds,
+            images_per_second=epoch.seen / epoch.seconds,
+        )
+        self.history.append(record)
+        self._epoch = None
+        if validation is not None:
+            self._choose(*validation)
+        return record
+
+    def _choose(self, loss: float, accuracy: float) -> None:
+        self._schedule.observe(loss)
+        if self.recipe.early_stopping:
+            best = self.history[self._best_epoch - 1].validation_accuracy if self._best_epoch else None
+            if best is None or accuracy > best:
+                self._best = self.network.theta.copy(), self.network.statistics.copy()
+                self._best_epoch = self.epochs_done
+
+    def score(self, examples: Examples) -> tuple[float, float]:
+        """Compute mean loss and accuracy of the network as it is now."""
+        loss, correct, n = 0.0, 0, len(examples)
+        for begin in range(0, n, SCORED_TOGETHER):
+            labels = examples.labels[begin : begin + SCORED_TOGETHER]
+            images = examples.images[begin : begin + SCORED_TOGETHER]
+            logits = self.network.logits(as_rows(images, self.dataset.white, self.network.dtype))
+            correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
+            loss += self.loss.value(logits, self._target_rows[labels]) * len(labels)
+        return loss / n, correct / n
+
+    def _diverged(self, epoch: _Epoch, good: tuple[Array, Array]) -> Diverged:
+        self.network.theta[...], self.network.statistics[...] = good
+        rate = self._schedule.rate(self._optimizer.t - 1)
+        number = self.epochs_done + 1
+        return Diverged(
+            f"the loss is no longer a finite number at epoch {number}, update {epoch.step}: most likely the learning "
+            f"rate {rate:g} is too high; try --learning-rate {rate / 10:g}, or --clip-norm 1 "
+            f"(the weights from before epoch {number} are kept)"
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Take all that `resume` needs. Copies nothing: save it before the run goes on."""
+        epoch = self._epoch
+        arrays: dict[str, NDArray[Any]] = {"theta": self.network.theta, "statistics": self.network.statistics}
+        arrays |= {f"slots.{name}": slot for name, slot in self._optimizer.slots.items()}
+        if epoch is not None:
+            arrays["order"] = epoch.order
+        if self._best is not None:
+            arrays["best.theta"], arrays["best.statistics"] = self._best
+        values = {
+            "recipe": msgspec.to_builtins(self.recipe),
+            "data": self.dataset.fingerprint,
+            "t": self._optimizer.t,
+            "schedule": dict(self._schedule.state()),
+            "generators": [g.bit_generator.state for g in (self._order_generator, self._noise)],
+            "epoch": epoch and [epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds],
+            "best_epoch": self._best_epoch,
+            "history": msgspec.to_builtins(self.history),
+        }
+        return Snapshot(arrays, values)
+
+    @classmethod
+    def resume(cls, snapshot: Snapshot, dataset: Dataset) -> "Run":
+        """Stand where the snapshot was taken.
+
+        Raises:
+            HandgradError: it was taken with other data, or it does not hold what it should.
+        """
+        values, arrays = snapshot.values, snapshot.arrays
+        try:
+            run = cls(msgspec.convert(values["recipe"], Recipe), dataset)
+            if values["data"] != dataset.fingerprint:
+                raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
+            run.network.theta[...] = arrays["theta"]
+            run.network.statistics[...] = arrays["statistics"]
+            for name, slot in run._optimizer.slots.items():
+                slot[...] = arrays[f"slots.{name}"]
+            run._take_up(values, arrays)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
+        return run
+
+    def _take_up(self, values: Any, arrays: Any) -> None:  # noqa: ANN401 - JSON; what is wrong with it is caught above
+        self._optimizer.t = int(values["t"])
+        self._schedule.restore(values["schedule"])
+        for generator, state in zip((self._order_generator, self._noise), values["generators"], strict=True):
+            generator.bit_generator.state = state
+        self.history = msgspec.convert(values["history"], list[EpochRecord])
+        self._best_epoch = int(values["best_epoch"])
+        if "best.theta" in arrays:
+            self._best = arrays["best.theta"], arrays["best.statistics"]
+        if values["epoch"] is not None:
+            order = arrays["order"]
+            if not np.array_equal(np.sort(order), np.arange(len(self._training))):
+                raise ValueError("its order of the images is no permutation")
+            self._epoch = _Epoch(order, *values["epoch"])
+
+
+def make_loss(recipe: Recipe) -> Loss:
+    """Make the loss that a recipe names."""
+    if recipe.loss == SoftmaxCrossEntropy.name:
+        return SoftmaxCrossEntropy(recipe.label_smoothing)
+    return LOSSES[recipe.loss]()
+
+
+def _make_optimizer(recipe: Recipe, network: Network) -> Optimizer:
+    kind = OPTIMIZERS[recipe.optimizer]
+    options: dict[str, float] = {}
+    if kind in (Momentum, Nesterov):
+        options = {"momentum": recipe.momentum}
+    elif kind is RMSProp:
+        options = {"rho": recipe.rho, "epsilon": recipe.epsilon}
+    elif kind in (Adam, AdamW):
+        options = {"beta1": recipe.beta1, "beta2": recipe.beta2, "epsilon": recipe.epsilon}
+    return kind(network.theta.size, network.dtype, decay=recipe.weight_decay, n_decayed=network.n_weights, **options)
+
+
+def _make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
+    peak, total = recipe.learning_rate, recipe.epochs * steps_per_epoch
+    every = max(round(recipe.decay_every * steps_per_epoch), 1)
+    schedules: dict[str, Schedule] = {
+        "constant": Constant(peak),
+        "step": StepDecay(peak, every, recipe.decay_factor),
+        "exponential": Exponential(peak, every, recipe.decay_factor),
+        "cosine": Cosine(peak, total, round(recipe.warmup * steps_per_epoch), recipe.final_learning_rate),
+        "one_cycle": OneCycle(peak, total),
+        "plateau": ReduceOnPlateau(peak, recipe.decay_factor, recipe.patience),
+    }
+    return schedules[recipe.schedule]
+
+
+def _class_weights(recipe: Recipe, training: Examples, n_classes: int) -> Array | None:
+    """Weigh class c by n / (n_classes * n_c), so that all classes weigh the same; None where all images do."""
+    if recipe.class_weight == "none":
+        return None
+    counts = np.maximum(np.bincount(training.labels, minlength=n_classes), 1)
+    weights: NDArray[np.float32] = (len(training) / (n_classes * counts)).astype(np.float32)
+    return weights

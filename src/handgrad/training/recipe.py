@@ -1,0 +1,274 @@
+"""A recipe: everything that decides what a run ends with.
+
+It is a frozen, typed value that is read from TOML and written back to it. Whatever cannot be trained is refused here,
+in one sentence, before a file is touched. The recipes that ship stand in the folder `recipes`.
+"""
+
+import math
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, final, get_args
+
+import msgspec
+import tomli_w
+
+from handgrad.engine.activations import ACTIVATIONS
+from handgrad.engine.initializers import INITIALIZERS
+from handgrad.engine.losses import LOSSES
+from handgrad.engine.network import Network
+from handgrad.engine.optimizers import OPTIMIZERS
+from handgrad.errors import HandgradError, UsageError
+
+ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle", "plateau"]
+SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
+"""Every schedule by its name."""
+
+
+@final
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to make one network, from the data to the last update.
+
+    Zero switches a number off where off makes sense: `l1`, `max_norm`, `early_stopping` and their like.
+
+    Attributes:
+        name: what the run is called.
+        description: one line on what it is for.
+        dataset: `mnist`, `fashion`, `digits`, or a folder of four IDX files.
+        validation: the part of the training images set aside to choose by, in [0, 1).
+        hidden_layer_sizes: neurons of each hidden layer, from the input on.
+        activation: one for all hidden layers, or one for each.
+        initializer: `auto` lets each activation decide.
+        batch_norm: normalize before each activation.
+        dropout: rate after each hidden layer.
+        input_dropout: rate on the input.
+        loss: what is made small.
+        label_smoothing: of the cross-entropy.
+        class_weight: `balanced` weighs each class by the inverse of its share.
+        epochs: times every training image is seen.
+        batch_size: images in an update.
+        optimizer: the rule of the update.
+        learning_rate: of the first update, or at the peak of a schedule that rises.
+        momentum: of momentum and Nesterov.
+        rho: of RMSProp.
+        beta1: of Adam and AdamW.
+        beta2: of Adam and AdamW.
+        epsilon: of RMSProp, Adam and AdamW.
+        weight_decay: decoupled from the gradient, with any optimiser.
+        schedule: how the learning rate changes.
+        warmup: epochs of a linear rise before the cosine.
+        final_learning_rate: where the cosine ends.
+        decay_every: epochs between the steps of `step`, and in which `exponential` falls by one factor.
+        decay_factor: of `step`, `exponential` and `plateau`.
+        patience: epochs that `plateau` waits for the validation loss to fall.
+        l1: strength of sum |w|.
+        l2: strength of sum w^2 / 2.
+        max_norm: longest vector of weights into one neuron.
+        clip_norm: longest gradient.
+        early_stopping: epochs without a better validation accuracy after which the run ends; its best epoch is kept.
+        seed: of the start, the order of the images and the noise.
+    """
+
+    name: str = "custom"
+    description: str = ""
+    dataset: str = "mnist"
+    validation: float = 0.0
+    hidden_layer_sizes: tuple[int, ...] = (128, 64)
+    activation: str | tuple[str, ...] = "relu"
+    initializer: str = "auto"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    class_weight: Literal["none", "balanced"] = "none"
+    epochs: int = 20
+    batch_size: int = 32
+    optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    rho: float = 0.99
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    schedule: ScheduleName = "constant"
+    warmup: float = 0.0
+    final_learning_rate: float = 0.0
+    decay_every: float = 10.0
+    decay_factor: float = 0.1
+    patience: int = 3
+    l1: float = 0.0
+    l2: float = 0.0
+    max_norm: float = 0.0
+    clip_norm: float = 0.0
+    early_stopping: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            UsageError: naming the field, its value, and what it may be.
+        """
+        for problem in chain(self._impossible_names(), self._impossible_numbers(), self._impossible_pairs()):
+            raise UsageError(problem)
+
+    def _impossible_names(self) -> Iterator[str]:
+        if not self.name or not all(c.isalnum() or c in "-_. " for c in self.name):
+            yield f"name = {self.name!r}: a recipe's name is made of letters, digits, spaces and -_."
+        if bad := [n for n in self.hidden_layer_sizes if not 1 <= n <= MOST_NEURONS]:
+            yield f"hidden_layer_sizes holds {bad[0]}: a layer has 1 to {MOST_NEURONS:,} neurons"
+        yield from _unknown("initializer", self.initializer, ("auto", *INITIALIZERS))
+        yield from _unknown("loss", self.loss, tuple(LOSSES))
+        yield from _unknown("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        activations = (self.activation,) if isinstance(self.activation, str) else self.activation
+        for activation in activations:
+            yield from _unknown("activation", activation, tuple(ACTIVATIONS))
+        if not isinstance(self.activation, str) and len(activations) != len(self.hidden_layer_sizes):
+            yield (
+                f"activation names {len(activations)}: {len(self.hidden_layer_sizes)} hidden layers need "
+                f"one for all or one for each"
+            )
+
+    def _impossible_numbers(self) -> Iterator[str]:
+        for field in ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2"):
+            if not 0.0 <= getattr(self, field) < 1.0:
+                yield f"{field} = {getattr(self, field)}: it is a number from 0 up to, but not including, 1"
+        for field in ("learning_rate", "epsilon", "decay_every", "decay_factor"):
+            if not 0.0 < getattr(self, field) < math.inf:
+                yield f"{field} = {getattr(self, field)}: it is a number above 0"
+        for field in ("weight_decay", "warmup", "final_learning_rate", "l1", "l2", "max_norm", "clip_norm"):
+            if not 0.0 <= getattr(self, field) < math.inf:
+                yield f"{field} = {getattr(self, field)}: it is a number of at least 0"
+        for field in ("epochs", "batch_size"):
+            if not 1 <= getattr(self, field) <= MOST_COUNTED:
+                yield f"{field} = {getattr(self, field)}: it is a whole number from 1 to {MOST_COUNTED:,}"
+        for field in ("patience", "early_stopping", "seed"):
+            if not 0 <= getattr(self, field) <= MOST_COUNTED:
+                yield f"{field} = {getattr(self, field)}: it is a whole number from 0 to {MOST_COUNTED:,}"
+
+    def _impossible_pairs(self) -> Iterator[str]:
+        if self.label_smoothing and self.loss != "cross_entropy":
+            yield f"label_smoothing = {self.label_smoothing}: only loss = 'cross_entropy' smooths labels"
+        if self.schedule == "plateau" and not self.validation:
+            yield "schedule = 'plateau' listens to the validation loss: set validation, 0.1 say"
+        if self.early_stopping and not self.validation:
+            yield f"early_stopping = {self.early_stopping} listens to the validation accuracy: set validation, 0.1 say"
+
+    def network(self, n_in: int, n_out: int) -> Network:
+        """Make the recipe's network for `n_in` pixels and `n_out` classes, every parameter zero."""
+        return Network.fully_connected(
+            n_in,
+            self.hidden_layer_sizes,
+            n_out,
+            activation=self.activation,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+        )
+
+    def to_toml(self) -> str:
+        """Write every field, defaults too: a run's recipe says the same when a default has changed."""
+        return tomli_w.dumps(msgspec.to_builtins(self))
+
+    def but(self, **changes: Any) -> "Recipe":  # noqa: ANN401 - a field's type is checked as it is read
+        """Make the same recipe with some fields changed.
+
+        Raises:
+            UsageError: an unknown field, a wrong type, or a value that cannot be trained.
+        """
+        return _convert(msgspec.to_builtins(self) | changes, "the recipe")
+
+
+MOST_NEURONS = 100_000
+MOST_COUNTED = 2**31 - 1
+
+
+def parse(text: str, origin: str) -> Recipe:
+    """Read a recipe from TOML; what is not said keeps its default.
+
+    Args:
+        text: TOML.
+        origin: what to call it in an error, such as the file's name.
+
+    Raises:
+        UsageError: not TOML, an unknown key, a wrong type, or a value that cannot be trained.
+    """
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{origin} is not TOML: {_sentence(error)}") from error
+    return _convert(fields, origin)
+
+
+def read(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        HandgradError: the file cannot be read.
+        UsageError: as `parse`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise HandgradError(f"cannot read the recipe {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a recipe: it is not text in UTF-8") from error
+    return parse(text, str(path))
+
+
+def shipped() -> dict[str, Recipe]:
+    """Read every recipe that ships with the package, by its name."""
+    folder = resources.files("handgrad.training") / "recipes"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    recipes = [parse(file.read_text(encoding="utf-8"), file.name) for file in files]
+    return {recipe.name: recipe for recipe in recipes}
+
+
+def named(name: str) -> Recipe:
+    """Find a recipe by the name of a shipped one or by the path of a TOML file.
+
+    Raises:
+        UsageError: neither exists, or the file is no recipe.
+    """
+    recipes = shipped()
+    if name in recipes:
+        return recipes[name]
+    if name.endswith(".toml") or Path(name).is_file():
+        return read(Path(name))
+    raise UsageError(f"no recipe is called {name!r}; there are {', '.join(recipes)}, or give the path of a .toml file")
+
+
+def _convert(fields: dict[str, Any], origin: str) -> Recipe:
+    unknown = sorted(set(fields) - set(Recipe.__struct_fields__))
+    if unknown:
+        close = _closest(unknown[0])
+        raise UsageError(f"{origin}: {unknown[0]!r} is no field of a recipe{close}")
+    try:
+        return msgspec.convert(fields, Recipe)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{origin}: {_sentence(error)}") from error
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error}") from error
+
+
+def _closest(name: str) -> str:
+    import difflib  # noqa: PLC0415 - imported late: only a typo needs it
+
+    close = difflib.get_close_matches(name, Recipe.__struct_fields__, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; `handgrad recipes --show classic` prints them all"
+
+
+def _unknown(field: str, value: str, choices: tuple[str, ...]) -> Iterator[str]:
+    if value not in choices:
+        yield f"{field} = {value!r}: choose {', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _sentence(error: Exception) -> str:
+    """Make `Expected `int`, got `str` - at `$.epochs`` read as one clause."""
+    text, _, place = str(error).partition(" - at `$.")
+    text = text.replace("`", "")
+    return f"{place.rstrip('`')} is of the wrong type ({text[0].lower()}{text[1:]})" if place else text
