@@ -24,7 +24,7 @@ class Activation(ABC):
     Attributes:
         name: what recipes and model files call it.
         start: the initializer that suits it (see `initializers`).
-        smooth: whether the derivative is continuous; gradient checks stay away from the kinks of the others.
+        smooth: whether all its derivatives are continuous; gradient checks stay away from zero, where the others' jump.
     """
 
     name: ClassVar[str]
@@ -107,9 +107,10 @@ class LeakyReLU(Activation):
 @final
 @dataclass(frozen=True, slots=True)
 class ELU(Activation):
-    """f(z) = z where z > 0, else e^z - 1; f' = 1 or a + 1 (Clevert, Unterthiner and Hochreiter 2016, eq. 15)."""
+    """f(z) = z where z > 0, else e^z - 1; f' = 1 or a + 1 (Clevert, Unterthiner and Hochreiter 2016)."""
 
     name: ClassVar[str] = "elu"
+    smooth: ClassVar[bool] = False  # the second derivative jumps from 1 to 0
 
     def forward(self, a: Array, kept: Kept) -> None:
         (below,) = kept
@@ -190,7 +191,7 @@ class Tanh(Activation):
 @final
 @dataclass(frozen=True, slots=True)
 class SiLU(Activation):
-    """f(z) = z s with s = sigmoid(z); f' = s + a (1 - s) (Elfwing, Uchibe and Doya 2018, eq. 5)."""
+    """f(z) = z s with s = sigmoid(z); f' = s + a (1 - s) (Elfwing, Uchibe and Doya 2018)."""
 
     name: ClassVar[str] = "silu"
 

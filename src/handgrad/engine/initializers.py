@@ -29,7 +29,7 @@ def glorot(generator: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.
 
 
 def lecun(generator: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.float64]:
-    """Draw from a normal with variance 1 / n_in (LeCun et al. 1998, eq. 16)."""
+    """Draw from a normal with variance 1 / n_in (LeCun et al. 1998)."""
     return generator.normal(0.0, math.sqrt(1.0 / n_in), (n_in, n_out))
 
 

@@ -88,9 +88,9 @@ class Layer(ABC):
         """What the layer learns by averaging over batches; these views follow the parameters in `p`."""
         return ()
 
-    def keep(self, batch: int, dtype: np.dtype[Any]) -> Kept:  # noqa: ARG002 - most layers keep nothing
+    @abstractmethod
+    def keep(self, batch: int, dtype: np.dtype[Any]) -> Kept:
         """Make the arrays that a pass over `batch` rows holds for this layer besides `x`, `y`, `delta` and `dx`."""
-        return ()
 
     @abstractmethod
     def forward(self, p: Views, a: Arrays) -> None:
@@ -174,7 +174,7 @@ class BatchNorm(Layer):
     dL/dx = gamma / sqrt(variance + epsilon) (delta - mean(delta) - x̂ mean(delta x̂)).
 
     Prediction uses running averages of mean and variance, which move by `momentum` towards each training batch's.
-    A batch of one is its own mean: x̂ is 0 and nothing below learns from it.
+    A batch of one is its own mean: x̂ is 0, nothing below learns from it, and it says nothing about the variance.
     """
 
     n_in: int = field()
@@ -225,9 +225,10 @@ class BatchNorm(Layer):
         running_mean *= 1.0 - self.momentum
         mean *= self.momentum
         running_mean += mean
-        running_variance *= 1.0 - self.momentum
-        np.multiply(inverse, self.momentum * n / max(n - 1, 1), out=mean)  # the unbiased estimate, as alg. 2 asks
-        running_variance += mean
+        if n > 1:
+            running_variance *= 1.0 - self.momentum
+            np.multiply(inverse, self.momentum * n / (n - 1), out=mean)  # the unbiased estimate, as alg. 2 asks
+            running_variance += mean
 
         inverse += self.epsilon
         np.sqrt(inverse, out=inverse)

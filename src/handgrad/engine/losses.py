@@ -5,6 +5,7 @@ loss, because the two together have a simpler and safer derivative than either a
 batch, so every delta carries `weight / sum of weights`. Each formula holds at logits of +-1000.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Loss(ABC):
         """Compute L, leaving `z` alone; allocates, for use outside the training step.
 
         Raises:
-            ValueError: shapes differ, or the weights sum to zero or less.
+            ValueError: shapes differ, or `shares` refuses the weights.
         """
         if z.shape != targets.shape or z.ndim != 2:
             raise ValueError(f"logits {z.shape} and targets {targets.shape} must have the same (batch, n_out) shape")
@@ -66,15 +67,15 @@ def shares(batch: int, dtype: np.dtype[Any], weights: Array | None = None) -> Ar
     """Each row's share of the mean: 1/batch, or `weights / sum(weights)`.
 
     Raises:
-        ValueError: weights of another length, or summing to zero or less, or negative.
+        ValueError: weights of another length, or negative, or not finite, or all of them zero.
     """
     if weights is None:
         return np.full(batch, 1.0 / batch, dtype)
     if weights.shape != (batch,):
         raise ValueError(f"{batch} rows need {batch} weights, not an array of shape {weights.shape}")
     total = float(weights.sum(dtype=np.float64))
-    if not total > 0.0 or weights.min() < 0.0:
-        raise ValueError("sample weights must be at least zero, and not all of them zero")
+    if not 0.0 < total < math.inf or weights.min() < 0.0:
+        raise ValueError("sample weights must be finite, at least zero, and not all of them zero")
     return (weights / total).astype(dtype)
 
 
@@ -85,7 +86,7 @@ class SoftmaxCrossEntropy(Loss):
 
     Both are computed from z - max(z), which changes neither and cannot overflow: l = log sum e^z - t.z. Targets are
     one-hot or any rows that sum to 1. With label smoothing s, a class's row is (1 - s) one-hot + s / n_classes
-    (Szegedy et al. 2016, eq. 3).
+    (Szegedy et al. 2016, sec. 7).
     """
 
     name: ClassVar[str] = "cross_entropy"

@@ -198,11 +198,12 @@ class Pass:
         self._arrays: list[Arrays] = []
         nothing: Array = np.empty((0, 0), network.dtype)
         x = self.x
+        spare = False  # may x be overwritten? not the caller's input, nor what the layer below reads on its way back
         for layer in network.layers:
-            in_place = layer.y_over_x and x is not self.x  # the caller's input is not ours to overwrite
+            in_place = layer.y_over_x and spare
             y = x if in_place else np.empty((batch, layer.n_out), network.dtype)
             self._arrays.append(Arrays(x, y, layer.keep(batch, network.dtype), nothing, None))
-            x = y
+            x, spare = y, not layer.y_over_x
 
     def forward(self) -> Array:
         """Compute the logits of `x`, `(batch, n_out)`: an array of this pass, overwritten by the next call."""

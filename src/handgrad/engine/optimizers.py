@@ -39,7 +39,7 @@ class Optimizer(ABC):
             size: parameters.
             dtype: of every vector.
             decay: decoupled weight decay: each step first shrinks weights by `learning_rate * decay` of themselves
-                (Loshchilov and Hutter 2019, alg. 2).
+                (Loshchilov and Hutter 2019).
             n_decayed: how many numbers at the front of `theta` are weights.
         """
         self.slots: Mapping[str, Array] = MappingProxyType({name: np.zeros(size, dtype) for name in self.slot_names})
@@ -107,7 +107,7 @@ class Momentum(Optimizer):
 class Nesterov(Momentum):
     """v = mu v + g; w -= eta (g + mu v): momentum that looks one step ahead.
 
-    Sutskever et al. (2013), eq. 3-4, with `theta` standing where they take the gradient (Bengio et al. 2013, eq. 7).
+    Sutskever et al. (2013), eq. 3-4, with `theta` standing where they take the gradient (Bengio et al. 2013).
     """
 
     name: ClassVar[str] = "nesterov"
@@ -204,7 +204,7 @@ class Adam(Optimizer):
 
 @final
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, alg. 2), 0.01 unless told.
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), 0.01 unless told.
 
     Every optimiser here can decay weights that way; this one does by default.
     """

@@ -5,7 +5,7 @@ the update itself and stands in `optimizers.py`. The loss in a run's records lea
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -60,10 +60,10 @@ class L2(Penalty):
             g += s
 
 
-def _blocks(weights: Array, gradient: Array, scratch: Array) -> list[tuple[Array, Array, Array]]:
-    begins = range(0, len(weights), BLOCK)
-    ends = [min(begin + BLOCK, len(weights)) for begin in begins]
-    return [(weights[b:e], gradient[b:e], scratch[: e - b]) for b, e in zip(begins, ends, strict=True)]
+def _blocks(weights: Array, gradient: Array, scratch: Array) -> Iterator[tuple[Array, Array, Array]]:
+    for begin in range(0, len(weights), BLOCK):
+        end = min(begin + BLOCK, len(weights))
+        yield weights[begin:end], gradient[begin:end], scratch[: end - begin]
 
 
 @final

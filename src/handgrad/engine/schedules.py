@@ -90,9 +90,10 @@ class Cosine(Schedule):
 @final
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
-    """Rise along half a cosine from eta_0 / start to eta_0 over the part `rise` of all steps; fall to eta_0 / end.
+    """Rise along half a cosine from eta_0 / start to eta_0 over the part `rise` of all steps; then fall along another.
 
-    Smith and Topin (2018), sec. 3, with cosines in place of straight lines; `learning_rate` is the peak.
+    Smith and Topin (2018), with cosines in place of straight lines, as in PyTorch's `OneCycleLR`:
+    `learning_rate` is the peak, and the last step's rate is the first step's divided by `end`.
     """
 
     learning_rate: float
@@ -102,11 +103,12 @@ class OneCycle(Schedule):
     end: float = 1e4
 
     def rate(self, step: int) -> float:
-        progress = min(step / max(self.total - 1, 1), 1.0)
-        if progress < self.rise:
-            low, part = self.learning_rate / self.start, 1.0 - progress / self.rise
+        low, top = self.learning_rate / self.start, self.rise * self.total - 1.0
+        if step < top:
+            part = 1.0 - step / top
         else:
-            low, part = self.learning_rate / self.end, (progress - self.rise) / (1.0 - self.rise)
+            low, fall = low / self.end, self.total - 1.0 - top
+            part = min((step - top) / fall, 1.0) if fall else 0.0  # no fall: the cycle ends at its peak
         return low + (self.learning_rate - low) * 0.5 * (1.0 + math.cos(math.pi * part))
 
 
