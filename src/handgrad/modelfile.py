@@ -5,6 +5,7 @@ trained and how accurate it was. It is checked against the arrays' stated shapes
 is unpickled.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -128,12 +129,16 @@ def load(path: Path) -> Model:
             layers = [_build(description) for description in header.layers]
             loss = LOSSES[header.loss]()
             _agree(file, header, layers)
-        except (msgspec.ValidationError, KeyError, ValueError) as error:
-            raise HandgradError(f"{path} is not a model that this version can use: {error}") from error
-        network = Network(layers, header.dtype)
-        for names, views in zip(_names(layers), network.views(), strict=True):
+            network = Network(layers, header.dtype)
+        except KeyError as error:
+            raise HandgradError(f"{path} is not a model that can be used: this version knows no {error}") from error
+        except ValueError as error:
+            raise HandgradError(f"{path} is not a model that can be used: {error}") from error
+        for layer, names, views in zip(layers, _names(layers), network.views(), strict=True):
             for name, view in zip(names, views, strict=True):
                 view[...] = file.array(name)
+            if isinstance(layer, BatchNorm) and (views[-1] < 0.0).any():
+                raise HandgradError(f"{path} holds a variance below 0; train the model again")
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
         return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance)
@@ -153,14 +158,24 @@ def _describe(layer: Layer) -> _Dense | _Activate | _BatchNorm | _Dropout:
 
 
 def _build(description: _Dense | _Activate | _BatchNorm | _Dropout) -> Layer:
+    """Make the layer that a header describes.
+
+    Raises:
+        KeyError: an unknown activation.
+        ValueError: an impossible number.
+    """
     match description:
         case _Dense(n_in=n_in, n_out=n_out, bias=bias):
             return Dense(n_in, n_out, bias)
         case _Activate(n_in=n_in, function=function):
             return Activate(n_in, ACTIVATIONS[function])
         case _BatchNorm(n_in=n_in, momentum=momentum, epsilon=epsilon):
+            if not (0.0 <= momentum <= 1.0 and 0.0 < epsilon < math.inf):
+                raise ValueError(f"its batch norm has momentum {momentum} and epsilon {epsilon}")
             return BatchNorm(n_in, momentum, epsilon)
-        case _Dropout(n_in=n_in, rate=rate):
+        case _Dropout(n_in=n_in, rate=rate):  # pragma: no branch - there is no fifth kind
+            if not 0.0 <= rate < 1.0:
+                raise ValueError(f"its dropout rate is {rate}, not from 0 up to 1")
             return Dropout(n_in, rate)
 
 
@@ -181,8 +196,10 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
     if header.dtype not in _PRECISIONS:
         raise ValueError(f"it computes in {header.dtype}, not in {' or '.join(_PRECISIONS)}")
     height, width = header.image_shape
-    if not layers or min(height, width, header.white, *(layer.n_in for layer in layers)) < 1:
+    if not layers or min(height, width, *(size for layer in layers for size in (layer.n_in, layer.n_out))) < 1:
         raise ValueError("it has no layers, or sizes below 1")
+    if not 1 <= header.white <= 255:
+        raise ValueError(f"its white is {header.white}, not 1 to 255")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
     expected = {

@@ -1,11 +1,12 @@
 """A run on disk: a folder that tells the whole story and from which it can go on.
 
-`conduct` is the loop with its feet on the ground: it passes the loop's records on and, after each epoch and when the run
-is stopped, writes the history, the model and the checkpoint. Each file is replaced whole, so that the folder is usable
-at any moment, also after a power cut.
+`conduct` is the loop with its feet on the ground: it passes the loop's records on and, after each epoch and when the
+run is stopped, writes the history, the model and the checkpoint. Each file is replaced whole, so that the folder is
+usable at any moment, also after a power cut.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -54,29 +55,68 @@ class RunFolder:
         return self.path / "test_accuracy.png"
 
     def exists(self) -> bool:
-        return self.recipe.is_file()
+        try:
+            return self.recipe.is_file()
+        except OSError:  # a name too long, a folder that may not be looked into
+            return False
 
 
-def found(recipe: Recipe, path: Path | None) -> RunFolder:
-    """Make the folder of a new run and write its recipe.
+def vacant(recipe: Recipe, path: Path | None) -> RunFolder:
+    """Find the place of a new run, and leave the disk as it is.
 
     Args:
         recipe: what will be run.
         path: where; by default `runs/NAME`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that is free.
 
     Raises:
-        UsageError: the folder already holds something.
+        UsageError: something stands there already.
+        HandgradError: the place cannot be looked at.
+    """
+    try:
+        folder = RunFolder(path or _free(recipe.name))
+        if folder.exists():
+            raise UsageError(
+                f"{folder.path} already holds a run: go on with it by --resume {folder.path}, or choose another --out"
+            )
+        if folder.path.is_dir() and any(folder.path.iterdir()):
+            raise UsageError(f"{folder.path} is not empty; choose another --out")
+        if folder.path.exists() and not folder.path.is_dir():
+            raise UsageError(f"{folder.path} is a file; choose another --out")
+    except OSError as error:
+        raise HandgradError(
+            f"cannot look into {path or 'runs'}: {files.reason(error)}; choose another --out"
+        ) from error
+    return folder
+
+
+def found(recipe: Recipe, path: Path | None) -> RunFolder:
+    """Make the folder of a new run and write its recipe; otherwise as `vacant`.
+
+    Raises:
+        UsageError: something stands there already.
         HandgradError: it cannot be made or written to.
     """
-    folder = RunFolder(path or _free(recipe.name))
-    if folder.exists():
-        raise UsageError(
-            f"{folder.path} already holds a run: go on with it by --resume {folder.path}, or choose another --out"
-        )
-    if folder.path.is_dir() and any(folder.path.iterdir()):
-        raise UsageError(f"{folder.path} is not empty; choose another --out")
+    folder = vacant(recipe, path)
     files.make_folder(folder.path)
-    files.write(folder.recipe, recipe.to_toml().encode())
+    try:
+        files.write(folder.recipe, recipe.to_toml().encode())
+    except BaseException:
+        _clear(folder)
+        raise
+    return folder
+
+
+def begin(run: Run, path: Path | None) -> RunFolder:
+    """Make the folder of a new run and save the run as it stands, so that it can go on from its first moment.
+
+    Where that fails, what was written is removed again; otherwise as `found`.
+    """
+    folder = found(run.recipe, path)
+    try:
+        save(run, folder)
+    except BaseException:  # Ctrl-C too: a folder without a checkpoint is of no use
+        _clear(folder)
+        raise
     return folder
 
 
@@ -115,7 +155,7 @@ def history_of(folder: RunFolder) -> list[EpochRecord]:
         raise HandgradError(f"cannot read {folder.history}: {files.reason(error)}") from error
     try:
         return [msgspec.json.decode(line, type=EpochRecord) for line in lines]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise HandgradError(f"{folder.history} is damaged: {error}") from error
 
 
@@ -177,7 +217,7 @@ def model_of(run: Run) -> modelfile.Model:
         provenance={
             "recipe": msgspec.to_builtins(run.recipe),
             "data": run.dataset.fingerprint,
-            "epoch": record.epoch if record else 0,
+            "epoch": record.epoch if record else run.epochs_done,
             "test_accuracy": record.test_accuracy if record else None,
             "validation_accuracy": record.validation_accuracy if record else None,
             "versions": tensorfile.versions(),
@@ -192,10 +232,13 @@ def find_model(text: str) -> Path:
         HandgradError: there is none of these.
     """
     path = Path(text)
-    if path.is_dir():
-        return opened(path).model
-    if path.is_file():
-        return path
+    try:
+        if path.is_dir():
+            return opened(path).model
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise HandgradError(f"cannot read {path}: {files.reason(error)}") from error
     from handgrad import models  # noqa: PLC0415 - imported late: most calls name a run
 
     if text in models.names():
@@ -203,6 +246,14 @@ def find_model(text: str) -> Path:
     raise HandgradError(
         f"there is no model {text!r}: give a model file, the folder of a run, or one of {', '.join(models.names())}"
     )
+
+
+def _clear(folder: RunFolder) -> None:
+    """Take away a run that has only just been founded, and its folder where nothing else lies in it."""
+    with suppress(OSError):
+        for file in (folder.recipe, folder.history, folder.model, folder.checkpoint):
+            file.unlink(missing_ok=True)
+        folder.path.rmdir()
 
 
 def _free(name: str) -> Path:

@@ -20,6 +20,7 @@ from handgrad import files
 from handgrad.errors import HandgradError
 
 _KEY = "handgrad"
+_TYPES = ("F32", "F64", "I32")  # what models and checkpoints are made of
 
 
 @final
@@ -44,10 +45,10 @@ class TensorFile:
         """Read one array.
 
         Raises:
-            HandgradError: there is none of this name.
+            HandgradError: there is none of this name, or it is of a type that handgrad does not write.
         """
-        if name not in self.names:
-            raise HandgradError(f"{self.path} is damaged: it holds no array {name!r}")
+        if name not in self.names or self.dtype(name) not in _TYPES:
+            raise HandgradError(f"{self.path} is damaged: it holds no array {name!r} of type {', '.join(_TYPES)}")
         array: NDArray[Any] = self._handle.get_tensor(name)
         return array
 
@@ -77,18 +78,26 @@ def opened(path: Path, kind: str) -> Iterator[TensorFile]:
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - imported late: the command line starts without it
 
-    if not path.is_file():
-        raise HandgradError(f"there is no {kind} at {path}; check the path")
     try:
+        if not path.is_file():
+            raise HandgradError(f"there is no {kind} at {path}; check the path")
         with safe_open(path, framework="numpy") as handle:
-            header = json.loads((handle.metadata() or {}).get(_KEY, "null"))
+            header = _parsed((handle.metadata() or {}).get(_KEY, "null"))
             if not isinstance(header, dict) or header.get("format") != kind:
                 raise HandgradError(f"{path} is a safetensors file, but not a {kind} that handgrad wrote")
             yield TensorFile(path, header, handle)
-    except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except SafetensorError as error:
         raise HandgradError(f"{path} is not a {kind}, or it is damaged; use another file or train again") from error
     except OSError as error:
         raise HandgradError(f"cannot read {path}: {files.reason(error)}") from error
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Read JSON; None if it is not."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # also of numbers too long and lists too deep
+        return None
 
 
 def versions() -> dict[str, str]:

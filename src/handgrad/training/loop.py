@@ -7,7 +7,7 @@ plateau) is shown the validation split and never the test set.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -32,12 +32,15 @@ from handgrad.training.threads import blas_threads, limited
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
 
+_SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
+"""What overflows is caught as a loss that is not finite."""
+
 SCORED_TOGETHER = 4096
 """Images that are float at once while a network is scored."""
 
 
 class Diverged(HandgradError):  # noqa: N818 - it is what happened
-    """The loss is no longer a number; the network holds the weights of the last good epoch."""
+    """The loss is no longer a number; the network holds the last good weights: of the last epoch, or as taken up."""
 
 
 def never() -> bool:
@@ -95,9 +98,8 @@ class Run:
         self._order_generator = np.random.Generator(np.random.PCG64(order))
         self._noise = np.random.Generator(np.random.PCG64(noise))
         self.network = recipe.network(dataset.training.images.shape[1], n_classes)
-        self.network.initialize(
-            np.random.default_rng(start), None if recipe.initializer == "auto" else recipe.initializer
-        )
+        initializer = None if recipe.initializer == "auto" else recipe.initializer
+        self.network.initialize(np.random.default_rng(start), initializer)
 
         self._training, self._validation = dataset.training, None
         if recipe.validation:
@@ -135,13 +137,13 @@ class Run:
 
     @property
     def best_record(self) -> EpochRecord | None:
-        """The record of the epoch whose weights `result` gives; None before the first."""
-        if not self.history:
-            return None
-        return self.history[self._best_epoch - 1] if self.recipe.early_stopping else self.history[-1]
+        """The record of the epoch whose weights `result` gives; None before the first and in the middle of one."""
+        if self._best_epoch:
+            return self.history[self._best_epoch - 1]
+        return self.history[-1] if self.history and self._epoch is None else None
 
     def result(self) -> Network:
-        """The network that the run ends with: as of its best epoch on validation with early stopping, else as it is now."""
+        """The network that the run ends with: as of its best epoch with early stopping, else as it is now."""
         if self._best is None:
             return self.network
         network = Network(self.network.layers, self.network.dtype)
@@ -157,7 +159,7 @@ class Run:
             stop: asked after each update; when it says True, the generator ends there and the run can go on later.
 
         Raises:
-            Diverged: the loss is not finite. The weights are those of the last good epoch again.
+            Diverged: the loss is not finite. The weights are again those from before the epoch, or as taken up in it.
         """
         with limited(blas_threads(self.network, self.recipe.batch_size)):
             while not self.finished:
@@ -184,7 +186,7 @@ class Run:
             if stopping or now - shown > PROGRESS_SECONDS:
                 epoch.seconds += now - began
                 if stopping:
-                    return
+                    break
                 yield Progress(
                     epoch=self.epochs_done + 1,
                     step=epoch.step,
@@ -193,16 +195,19 @@ class Run:
                     accuracy=epoch.correct / epoch.seen,
                 )
                 shown = began = time.perf_counter()
-        epoch.seconds += time.perf_counter() - began
-        if not np.isfinite(self.network.theta).all():
+        else:
+            epoch.seconds += time.perf_counter() - began
+            stopping = False
+        if not (np.isfinite(self.network.theta).all() and np.isfinite(self.network.statistics).all()):
             raise self._diverged(epoch, good)
-        yield self._end_epoch(epoch)
+        if not stopping:
+            yield self._end_epoch(epoch, good)
 
     def _begin_epoch(self) -> _Epoch:
         self._epoch = _Epoch(self._order_generator.permutation(len(self._training)).astype(np.int32))
         return self._epoch
 
-    @np.errstate(over="ignore", invalid="ignore")  # what overflows is caught as a loss that is not finite
+    @_SILENTLY
     def _update(self, chosen: NDArray[np.int32]) -> tuple[float, int]:
         """Take one step on the training images `chosen`; return their mean loss and how many were read rightly."""
         batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
@@ -235,8 +240,10 @@ class Run:
         self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(3)))
         return self._batches[size]
 
-    def _end_epoch(self, epoch: _Epoch) -> EpochRecord:
+    def _end_epoch(self, epoch: _Epoch, good: tuple[Array, Array]) -> EpochRecord:
         validation = None if self._validation is None else self.score(self._validation)
+        if validation is not None and not math.isfinite(validation[0]):
+            raise self._diverged(epoch, good)
         _, test_accuracy = self.score(self.dataset.test)
         record = EpochRecord(
             epoch=self.epochs_done + 1,
@@ -264,6 +271,7 @@ class Run:
                 self._best = self.network.theta.copy(), self.network.statistics.copy()
                 self._best_epoch = self.epochs_done
 
+    @_SILENTLY
     def score(self, examples: Examples) -> tuple[float, float]:
         """Compute mean loss and accuracy of the network as it is now."""
         loss, correct, n = 0.0, 0, len(examples)
@@ -282,7 +290,7 @@ class Run:
         return Diverged(
             f"the loss is no longer a finite number at epoch {number}, update {epoch.step}: most likely the learning "
             f"rate {rate:g} is too high; try --learning-rate {rate / 10:g}, or --clip-norm 1 "
-            f"(the weights from before epoch {number} are kept)"
+            "(the last good weights are kept)"
         )
 
     def snapshot(self) -> Snapshot:
@@ -294,17 +302,16 @@ class Run:
             arrays["order"] = epoch.order
         if self._best is not None:
             arrays["best.theta"], arrays["best.statistics"] = self._best
-        values = {
-            "recipe": msgspec.to_builtins(self.recipe),
-            "data": self.dataset.fingerprint,
-            "t": self._optimizer.t,
-            "schedule": dict(self._schedule.state()),
-            "generators": [g.bit_generator.state for g in (self._order_generator, self._noise)],
-            "epoch": epoch and [epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds],
-            "best_epoch": self._best_epoch,
-            "history": msgspec.to_builtins(self.history),
-        }
-        return Snapshot(arrays, values)
+        values = _Values(
+            recipe=self.recipe,
+            data=self.dataset.fingerprint,
+            schedule=dict(self._schedule.state()),
+            generators=(self._order_generator.bit_generator.state, self._noise.bit_generator.state),
+            epoch=None if epoch is None else (epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds),
+            best_epoch=self._best_epoch,
+            history=self.history,
+        )
+        return Snapshot(arrays, msgspec.to_builtins(values))
 
     @classmethod
     def resume(cls, snapshot: Snapshot, dataset: Dataset) -> "Run":
@@ -313,34 +320,74 @@ class Run:
         Raises:
             HandgradError: it was taken with other data, or it does not hold what it should.
         """
-        values, arrays = snapshot.values, snapshot.arrays
         try:
-            run = cls(msgspec.convert(values["recipe"], Recipe), dataset)
-            if values["data"] != dataset.fingerprint:
+            values = msgspec.convert(snapshot.values, _Values)
+            if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run.network.theta[...] = arrays["theta"]
-            run.network.statistics[...] = arrays["statistics"]
-            for name, slot in run._optimizer.slots.items():
-                slot[...] = arrays[f"slots.{name}"]
-            run._take_up(values, arrays)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+            run = cls(values.recipe, dataset)
+            run._take_up(values, snapshot.arrays)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
         return run
 
-    def _take_up(self, values: Any, arrays: Any) -> None:  # noqa: ANN401 - JSON; what is wrong with it is caught above
-        self._optimizer.t = int(values["t"])
-        self._schedule.restore(values["schedule"])
-        for generator, state in zip((self._order_generator, self._noise), values["generators"], strict=True):
+    def _take_up(self, values: "_Values", arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what a snapshot holds.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: it does not hold what it should.
+        """
+        _fill(self.network.theta, arrays["theta"])
+        _fill(self.network.statistics, arrays["statistics"])
+        for name, slot in self._optimizer.slots.items():
+            _fill(slot, arrays[f"slots.{name}"], finite=False)
+        self._schedule.restore(values.schedule)
+        for generator, state in zip((self._order_generator, self._noise), values.generators, strict=True):
             generator.bit_generator.state = state
-        self.history = msgspec.convert(values["history"], list[EpochRecord])
-        self._best_epoch = int(values["best_epoch"])
-        if "best.theta" in arrays:
-            self._best = arrays["best.theta"], arrays["best.statistics"]
-        if values["epoch"] is not None:
-            order = arrays["order"]
-            if not np.array_equal(np.sort(order), np.arange(len(self._training))):
+        self.history = values.history
+        self._optimizer.t = len(self.history) * self.steps_per_epoch
+        first = 1 if self.recipe.early_stopping and self.history else 0
+        if not first <= values.best_epoch <= len(self.history) <= self.recipe.epochs:
+            raise ValueError("its epochs are miscounted")
+        if first:
+            self._best_epoch = values.best_epoch
+            self._best = np.empty_like(self.network.theta), np.empty_like(self.network.statistics)
+            _fill(self._best[0], arrays["best.theta"])
+            _fill(self._best[1], arrays["best.statistics"])
+        if values.epoch is not None:
+            self._epoch = epoch = _Epoch(np.empty(len(self._training), np.int32), *values.epoch)
+            _fill(epoch.order, arrays["order"])
+            if not np.array_equal(np.sort(epoch.order), np.arange(len(epoch.order))):
                 raise ValueError("its order of the images is no permutation")
-            self._epoch = _Epoch(order, *values["epoch"])
+            seen = min(epoch.step * self.recipe.batch_size, len(epoch.order))
+            if not (0 <= epoch.step <= self.steps_per_epoch and epoch.seen == seen and math.isfinite(epoch.loss)):
+                raise ValueError("its updates are miscounted")
+            self._optimizer.t += epoch.step
+
+
+@final
+class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a snapshot holds besides arrays; `epoch` is an `_Epoch` without its order."""
+
+    recipe: Recipe
+    data: str
+    schedule: dict[str, float]
+    generators: tuple[Mapping[str, Any], Mapping[str, Any]]
+    epoch: tuple[int, float, int, int, float] | None
+    best_epoch: int
+    history: list[EpochRecord]
+
+
+def _fill(place: NDArray[Any], array: NDArray[Any], *, finite: bool = True) -> None:
+    """Overwrite `place` with an array of a snapshot.
+
+    Raises:
+        ValueError: it is not of the same shape and type, or holds numbers that are not finite.
+    """
+    if array.shape != place.shape or array.dtype != place.dtype:
+        raise ValueError(f"an array is {array.dtype} {array.shape}, not {place.dtype} {place.shape}")
+    if finite and not np.isfinite(array).all():
+        raise ValueError("an array holds numbers that are not finite")
+    place[...] = array
 
 
 def make_loss(recipe: Recipe) -> Loss:

@@ -6,11 +6,11 @@ in one sentence, before a file is touched. The recipes that ship stand in the fo
 
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import Any, final
 
 import msgspec
 import tomli_w
@@ -19,12 +19,14 @@ from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.losses import LOSSES
 from handgrad.engine.network import Network
-from handgrad.engine.optimizers import OPTIMIZERS
+from handgrad.engine.optimizers import OPTIMIZERS, Adam, Momentum, RMSProp
 from handgrad.errors import HandgradError, UsageError
 
-ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle", "plateau"]
-SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
+SCHEDULES = ("constant", "step", "exponential", "cosine", "one_cycle", "plateau")
 """Every schedule by its name."""
+
+CLASS_WEIGHTS = ("none", "balanced")
+"""Every way to weigh the classes by its name."""
 
 
 @final
@@ -83,7 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input_dropout: float = 0.0
     loss: str = "cross_entropy"
     label_smoothing: float = 0.0
-    class_weight: Literal["none", "balanced"] = "none"
+    class_weight: str = "none"
     epochs: int = 20
     batch_size: int = 32
     optimizer: str = "sgd"
@@ -94,7 +96,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
-    schedule: ScheduleName = "constant"
+    schedule: str = "constant"
     warmup: float = 0.0
     final_learning_rate: float = 0.0
     decay_every: float = 10.0
@@ -117,13 +119,27 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise UsageError(problem)
 
     def _impossible_names(self) -> Iterator[str]:
-        if not self.name or not all(c.isalnum() or c in "-_. " for c in self.name):
-            yield f"name = {self.name!r}: a recipe's name is made of letters, digits, spaces and -_."
+        if (
+            len(self.name) > LONGEST_NAME
+            or not self.name[:1].isalnum()
+            or not all(c.isalnum() or c in "-_. " for c in self.name)
+        ):
+            yield (
+                f"name = {self.name!r}: a recipe's name is up to {LONGEST_NAME} letters, digits, spaces and -_., "
+                f"beginning with a letter or digit"
+            )
+        for field, value in (("description", self.description), ("dataset", self.dataset)):
+            if any("\ud800" <= c <= "\udfff" for c in value):  # what Python makes of a path that is not UTF-8
+                yield f"{field} = {value!r}: it is not text in UTF-8, which a recipe is written in"
         if bad := [n for n in self.hidden_layer_sizes if not 1 <= n <= MOST_NEURONS]:
             yield f"hidden_layer_sizes holds {bad[0]}: a layer has 1 to {MOST_NEURONS:,} neurons"
+        elif (weights := sum(below * above for below, above in pairwise(self.hidden_layer_sizes))) > MOST_WEIGHTS:
+            yield f"hidden_layer_sizes asks for {weights:,} weights between hidden layers: at most {MOST_WEIGHTS:,}"
         yield from _unknown("initializer", self.initializer, ("auto", *INITIALIZERS))
         yield from _unknown("loss", self.loss, tuple(LOSSES))
         yield from _unknown("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        yield from _unknown("schedule", self.schedule, SCHEDULES)
+        yield from _unknown("class_weight", self.class_weight, CLASS_WEIGHTS)
         activations = (self.activation,) if isinstance(self.activation, str) else self.activation
         for activation in activations:
             yield from _unknown("activation", activation, tuple(ACTIVATIONS))
@@ -134,21 +150,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
 
     def _impossible_numbers(self) -> Iterator[str]:
-        for field in ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2"):
-            if not 0.0 <= getattr(self, field) < 1.0:
-                yield f"{field} = {getattr(self, field)}: it is a number from 0 up to, but not including, 1"
-        for field in ("learning_rate", "epsilon", "decay_every", "decay_factor"):
-            if not 0.0 < getattr(self, field) < math.inf:
-                yield f"{field} = {getattr(self, field)}: it is a number above 0"
-        for field in ("weight_decay", "warmup", "final_learning_rate", "l1", "l2", "max_norm", "clip_norm"):
-            if not 0.0 <= getattr(self, field) < math.inf:
-                yield f"{field} = {getattr(self, field)}: it is a number of at least 0"
-        for field in ("epochs", "batch_size"):
-            if not 1 <= getattr(self, field) <= MOST_COUNTED:
-                yield f"{field} = {getattr(self, field)}: it is a whole number from 1 to {MOST_COUNTED:,}"
-        for field in ("patience", "early_stopping", "seed"):
-            if not 0 <= getattr(self, field) <= MOST_COUNTED:
-                yield f"{field} = {getattr(self, field)}: it is a whole number from 0 to {MOST_COUNTED:,}"
+        for fields, fits, words in _RANGES:
+            for field in fields:
+                value = getattr(self, field)
+                if not fits(value):
+                    yield f"{field} = {value}: it is {words}"
 
     def _impossible_pairs(self) -> Iterator[str]:
         if self.label_smoothing and self.loss != "cross_entropy":
@@ -170,6 +176,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             input_dropout=self.input_dropout,
         )
 
+    def optimizer_options(self) -> dict[str, float]:
+        """Give the recipe's optimiser what it takes besides the learning rate and the decay, by name."""
+        kind = OPTIMIZERS[self.optimizer]
+        if issubclass(kind, Momentum):
+            return {"momentum": self.momentum}
+        if issubclass(kind, RMSProp):
+            return {"rho": self.rho, "epsilon": self.epsilon}
+        if issubclass(kind, Adam):
+            return {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        return {}
+
     def to_toml(self) -> str:
         """Write every field, defaults too: a run's recipe says the same when a default has changed."""
         return tomli_w.dumps(msgspec.to_builtins(self))
@@ -183,8 +200,53 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return _convert(msgspec.to_builtins(self) | changes, "the recipe")
 
 
+LONGEST_NAME = 60  # it names a folder, where 255 bytes are the usual limit
 MOST_NEURONS = 100_000
+MOST_WEIGHTS = 100_000_000
 MOST_COUNTED = 2**31 - 1
+
+_RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2"),
+        lambda value: 0.0 <= value < 1.0,
+        "a number from 0 up to, but not including, 1",
+    ),
+    (
+        ("learning_rate", "epsilon"),
+        lambda value: 0.0 < value < math.inf,
+        "a number above 0",
+    ),
+    (
+        ("decay_factor",),
+        lambda value: 0.0 < value <= 1.0,
+        "a number above 0 and up to 1",
+    ),
+    (
+        ("decay_every",),
+        lambda value: 0.0 < value <= MOST_COUNTED,
+        f"a number above 0 and up to {MOST_COUNTED:,}",
+    ),
+    (
+        ("warmup",),
+        lambda value: 0.0 <= value <= MOST_COUNTED,
+        f"a number from 0 to {MOST_COUNTED:,}",
+    ),
+    (
+        ("weight_decay", "final_learning_rate", "l1", "l2", "max_norm", "clip_norm"),
+        lambda value: 0.0 <= value < math.inf,
+        "a number of at least 0",
+    ),
+    (
+        ("epochs", "batch_size"),
+        lambda value: 1 <= value <= MOST_COUNTED,
+        f"a whole number from 1 to {MOST_COUNTED:,}",
+    ),
+    (
+        ("patience", "early_stopping", "seed"),
+        lambda value: 0 <= value <= MOST_COUNTED,
+        f"a whole number from 0 to {MOST_COUNTED:,}",
+    ),
+)
 
 
 def parse(text: str, origin: str) -> Recipe:
@@ -199,7 +261,7 @@ def parse(text: str, origin: str) -> Recipe:
     """
     try:
         fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers too long and tables too deep
         raise UsageError(f"{origin} is not TOML: {_sentence(error)}") from error
     return _convert(fields, origin)
 
@@ -237,9 +299,16 @@ def named(name: str) -> Recipe:
     recipes = shipped()
     if name in recipes:
         return recipes[name]
-    if name.endswith(".toml") or Path(name).is_file():
+    if name.endswith(".toml") or _is_file(Path(name)):
         return read(Path(name))
-    raise UsageError(f"no recipe is called {name!r}; there are {', '.join(recipes)}, or give the path of a .toml file")
+    raise UsageError(f"no recipe is called {name!r}; choose {', '.join(recipes)}, or give the path of a .toml file")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, a folder that may not be looked into
+        return False
 
 
 def _convert(fields: dict[str, Any], origin: str) -> Recipe:

@@ -18,7 +18,7 @@ ENOUGH = 64_000_000
 def blas_threads(network: Network, batch: int) -> int:
     """Choose the number of BLAS threads for steps of `batch` rows through `network`."""
     largest = max(2 * batch * layer.n_in * layer.n_out for layer in network.layers if isinstance(layer, Dense))
-    return _cores() if largest >= ENOUGH else 1
+    return cores() if largest >= ENOUGH else 1
 
 
 @contextmanager
@@ -30,7 +30,8 @@ def limited(threads: int) -> Iterator[None]:
         yield
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
