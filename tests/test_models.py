@@ -1,0 +1,22 @@
+"""What ships must be what it says it is."""
+
+import numpy as np
+import pytest
+
+from handgrad import modelfile, models
+from handgrad.data.dataset import Dataset
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("name", models.names())
+def test_a_shipped_model_reaches_what_it_claims(name: str, mnist: Dataset) -> None:
+    model = modelfile.load(models.path(name))
+    answers = model.predict_probabilities(mnist.test.images).argmax(axis=1)
+    # Another machine's products differ in their last bits, which may turn a close call.
+    assert model.provenance["test_accuracy"] == pytest.approx(np.mean(answers == mnist.test.labels), abs=3e-4)
+    assert model.provenance["data"] == mnist.fingerprint
+
+
+def test_every_shipped_model_is_found_by_its_name() -> None:
+    assert "classic" in models.names()
+    assert all(models.path(name).stat().st_size < 8_000_000 for name in models.names())
