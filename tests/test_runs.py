@@ -273,7 +273,7 @@ def test_with_early_stopping_the_best_epoch_is_the_model(folder, spots):
 
 def test_a_model_from_the_middle_of_an_epoch_claims_no_accuracy(folder, spots):
     run = Run(SMALL, spots)
-    finish(run, folder, stop=lambda: run._optimizer.t == STEPS + 2)
+    finish(run, folder, stop=lambda: run.updates == STEPS + 2)
 
     provenance = modelfile.load(folder.model).provenance
 
@@ -316,7 +316,7 @@ def test_progress_is_passed_on(folder, spots, monkeypatch):
 @pytest.mark.parametrize("updates", [1, 3, STEPS, STEPS + 1, 2 * STEPS, 4 * STEPS - 1, 4 * STEPS])
 def test_a_run_that_is_stopped_is_taken_up(updates, folder, spots, unstopped):
     run = Run(SMALL, spots)
-    finish(run, folder, stop=lambda: run._optimizer.t == updates)
+    finish(run, folder, stop=lambda: run.updates == updates)
     assert not run.finished
 
     again = runs.taken_up(folder, spots)
@@ -355,7 +355,7 @@ def test_a_run_that_was_never_saved_cannot_be_taken_up(folder, spots):
 
 def test_a_run_is_not_taken_up_with_another_recipe(folder, spots):
     run = Run(SMALL, spots)
-    finish(run, folder, stop=lambda: run._optimizer.t == 3)
+    finish(run, folder, stop=lambda: run.updates == 3)
     folder.recipe.write_text(SMALL.but(learning_rate=0.06).to_toml(), encoding="utf-8")
     before = contents(folder)
 
@@ -368,7 +368,7 @@ def test_a_run_is_not_taken_up_with_another_recipe(folder, spots):
     )
     assert before == contents(folder)
     folder.recipe.write_text("# undone\n" + SMALL.to_toml(), encoding="utf-8")
-    assert 3 == runs.taken_up(folder, spots)._optimizer.t
+    assert 3 == runs.taken_up(folder, spots).updates
 
 
 def test_a_run_is_not_taken_up_with_a_broken_recipe(folder, spots):
@@ -462,7 +462,7 @@ def test_a_run_stopped_on_what_is_no_number_leaves_its_last_good_epoch(folder, s
     spoiled_at(monkeypatch, STEPS + 3)
 
     with pytest.raises(Diverged, match="at epoch 2, update 3: "):
-        finish(run, folder, stop=lambda: run._optimizer.t == STEPS + 3)
+        finish(run, folder, stop=lambda: run.updates == STEPS + 3)
 
     assert 1 == modelfile.load(folder.model).provenance["epoch"]
     assert 1 == runs.taken_up(folder, spots).epochs_done

@@ -4,11 +4,14 @@ import signal
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from handgrad import files
+from handgrad.data import idx
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
+from handgrad.training.solo import Solo
 
 DIGITS = ("train", "--dataset", "digits")
 EPOCHS = ("--epochs", 2)
@@ -25,19 +28,19 @@ PARTS = {
 @pytest.fixture
 def interrupt_at(monkeypatch):
     """Send a signal to this process during some updates, counted from 1 over all runs of the test."""
-    update = Run._update
+    step = Solo.step
 
     def at(*steps, number=signal.SIGINT):
         count = 0
 
-        def signalling(run, chosen):
+        def signalling(solo, rate):
             nonlocal count
             count += 1
             for _ in range(steps.count(count)):
                 signal.raise_signal(number)
-            return update(run, chosen)
+            return step(solo, rate)
 
-        monkeypatch.setattr(Run, "_update", signalling)
+        monkeypatch.setattr(Solo, "step", signalling)
 
     return at
 
@@ -183,6 +186,39 @@ def test_a_second_signal_interrupts_at_once_and_keeps_the_last_save(handgrad, in
     assert Path("whole/model.safetensors").read_bytes() == Path("cut/model.safetensors").read_bytes()
 
 
+def test_an_interruption_while_drawing_says_how_to_go_on(handgrad, monkeypatch):
+    from handgrad import plots
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plots, "save", lambda *_: signal.raise_signal(signal.SIGINT))
+        stopped = handgrad(*DIGITS, *EPOCHS, "--out", "cut")
+
+    assert (130, "") == (stopped.code, stopped.out)
+    assert stopped.err.endswith("Go on with: handgrad train --resume cut\n")
+    assert 0 == handgrad("train", "--resume", "cut").code
+    assert PARTS == {part.name for part in Path("cut").iterdir()}
+
+
+def test_a_run_goes_on_where_its_data_lie_now(handgrad, refused, interrupt_at):
+    for name, array in (
+        ("images-idx3", np.eye(9, dtype=np.uint8)[:8].reshape(8, 3, 3)),
+        ("labels-idx1", np.arange(8, dtype=np.uint8)),
+    ):
+        for half in ("train", "t10k"):
+            Path("old").mkdir(exist_ok=True)
+            Path("old", f"{half}-{name}-ubyte").write_bytes(idx.encode(array))
+    words = ["train", "--dataset", "old", "--batch-size", 4, *EPOCHS, "--out"]
+    handgrad(*words, "whole")
+    interrupt_at(3)
+    assert 130 == handgrad(*words, "cut").code
+    Path("old").rename("new")
+
+    assert "no data set 'old'" in refused(2, "train", "--resume", "cut")
+    assert 0 == handgrad("train", "--resume", "cut", "--dataset", "new").code
+    assert Path("whole/model.safetensors").read_bytes() == Path("cut/model.safetensors").read_bytes()
+    assert "other data" in refused(1, "train", "--resume", "cut", "--dataset", "digits")
+
+
 def test_an_interruption_before_the_run_leaves_nothing(handgrad, monkeypatch):
     from handgrad.data import sources
 
@@ -307,3 +343,14 @@ def test_a_folder_that_vanishes_is_said_in_one_sentence(handgrad, monkeypatch):
 
     assert 1 == answer.code
     assert "error: cannot write" in answer.err.splitlines()[-1]
+
+
+def test_two_workers_train_and_go_on(handgrad):
+    answer = handgrad(*DIGITS, *EPOCHS, "--workers", "2")
+
+    assert 0 == answer.code
+    assert 2 == handgrad("train", "--resume", "runs/classic", "--workers", "1").code
+    refused = handgrad(*DIGITS, *EPOCHS, "--workers", "2", "--dropout", "0.5", "--out", "b")
+    assert (2, False) == (refused.code, Path("b").exists())
+    assert "leave --workers away" in refused.err
+    assert 2 == handgrad(*DIGITS, "--workers", "0").code

@@ -100,7 +100,7 @@ def test_a_name_given_stands_for_the_path(write):
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(HandgradError, match="nothing cannot be read: No such file or directory"):
+    with pytest.raises(HandgradError, match="nothing cannot be read: no such file or directory"):
         idx.load(tmp_path / "nothing")
     with pytest.raises(HandgradError, match="cannot be read"):
         idx.load(tmp_path)

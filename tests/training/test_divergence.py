@@ -75,7 +75,7 @@ def test_a_run_that_is_stopped_does_not_keep_what_is_no_number(spots, monkeypatc
     spoiled_at(monkeypatch, STEPS + 3)
     run = Run(SMALL, spots)
 
-    sentence = diverges(run, stop=lambda: run._optimizer.t == STEPS + 3)
+    sentence = diverges(run, stop=lambda: run.updates == STEPS + 3)
 
     assert "at epoch 2, update 3: " in sentence
     assert good.network.theta.tobytes() == run.network.theta.tobytes()
@@ -104,9 +104,9 @@ def test_a_validation_loss_that_is_no_number_is_noticed(spots):
     theta = []
 
     def note():
-        if run._optimizer.t == 5:
+        if run.updates == 5:
             theta.append(run.network.theta.copy())
-        if run._optimizer.t == 10:
+        if run.updates == 10:
             run.network.theta[...] = 3e38  # finite, but not what the network makes of it
         return False
 
@@ -120,7 +120,7 @@ def test_a_test_loss_that_is_no_number_stops_nothing(spots):
     run = Run(SMALL.but(epochs=1), spots)
 
     def note():
-        if run._optimizer.t == STEPS:
+        if run.updates == STEPS:
             run.network.theta[...] = 3e38
         return False
 

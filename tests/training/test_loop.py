@@ -15,9 +15,10 @@ from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, StepDecay
 from handgrad.errors import UsageError
 from handgrad.training import loop
-from handgrad.training.loop import Run, make_loss
+from handgrad.training.loop import Run
 from handgrad.training.recipe import SCHEDULES, Recipe
 from handgrad.training.records import EpochRecord, Progress
+from handgrad.training.task import make_loss
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=6, batch_size=8, learning_rate=0.05)
 STEPS = 7  # 50 images in eights: six full batches and one of two
@@ -318,7 +319,7 @@ def test_the_validation_loss_is_that_of_the_weights_at_the_end(loss, spots):
 
     logits = run.network.logits((held_out.images / 255).astype(np.float32))
 
-    expected = make_loss(recipe).value(logits, np.eye(3)[held_out.labels])
+    expected = make_loss(recipe.loss, recipe.label_smoothing).value(logits, np.eye(3)[held_out.labels])
     assert pytest.approx(expected, rel=1e-5) == run.history[-1].validation_loss
     assert (logits.argmax(axis=1) == held_out.labels).mean() == run.history[-1].validation_accuracy
 
@@ -333,7 +334,7 @@ def test_the_validation_split_has_every_class_in_its_share(spots):
 
 
 def test_a_split_that_cannot_be_cut_is_refused(spots):
-    with pytest.raises(UsageError, match=r"^Holding out 0.02 of 50 examples "):
+    with pytest.raises(UsageError, match=r"^holding out 0.02 of 50 examples "):
         Run(SMALL.but(validation=0.02), spots)
 
 
@@ -418,7 +419,7 @@ def test_the_plateau_listens_to_the_validation_loss(spots):
 
 
 def test_label_smoothing_reaches_the_loss():
-    assert 0.25 == make_loss(Recipe(label_smoothing=0.25)).label_smoothing
+    assert 0.25 == make_loss("cross_entropy", 0.25).label_smoothing
 
 
 def test_images_stay_bytes(spots):

@@ -183,7 +183,7 @@ def test_what_is_whole_is_taken_up(stopped, spots):
 
     assert 3 == run.epochs_done
     assert (2, 16) == (run._epoch.step, run._epoch.seen)
-    assert 3 * run.steps_per_epoch + 2 == run._optimizer.t
+    assert 3 * run.steps_per_epoch + 2 == run.updates
 
 
 ARRAYS = ("theta", "statistics", "slots.mean", "slots.square", "best.theta", "best.statistics", "order")

@@ -18,13 +18,13 @@ from handgrad.cli.check_gradients import check_gradients
 from handgrad.cli.data import data
 from handgrad.cli.evaluate import evaluate
 from handgrad.cli.help import Command, Group
-from handgrad.cli.interrupt import interruptible
+from handgrad.cli.interrupt import INTERRUPTED, interruptible
 from handgrad.cli.plot import plot
 from handgrad.cli.recipes import recipes
 from handgrad.cli.train import train
 from handgrad.errors import HandgradError, UsageError
 
-DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, MISUSED = 0, 1, 2
 
 _Misused: type[Exception] = typer.BadParameter.__bases__[0]
 _Refused: type[Exception] = _Misused.__bases__[0]

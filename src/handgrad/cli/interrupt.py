@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = 130
+"""The exit code of what was interrupted, as shells have it."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

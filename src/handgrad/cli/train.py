@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handgrad.cli import screen
-from handgrad.cli.interrupt import asked_to_stop
+from handgrad.cli.interrupt import INTERRUPTED, asked_to_stop
 from handgrad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from handgrad.training.recipe import Recipe
 
 DEFAULT = "classic"
-INTERRUPTED = 130
 
 RUN, DATA, NETWORK = "The run", "Data", "Network"
 UPDATES, SCHEDULE, LOSS = "Updates", "Learning rate schedule", "Loss and penalties"
@@ -42,6 +41,7 @@ def train(
     epochs: Annotated[int | None, _option("N", "Times to see every training image.", RUN)] = None,
     early_stopping: Annotated[int | None, _option("N", "Epochs without progress to end after; 0: off.", RUN)] = None,
     seed: Annotated[int | None, _option("N", "Fixes the start, the order and the noise.", RUN)] = None,
+    workers: Annotated[int | None, _option("N", "Processes that share each step; usually 1.", RUN)] = None,
     name: Annotated[str | None, _option("TEXT", "What to call the recipe.", RUN)] = None,
     description: Annotated[str | None, _option("TEXT", "What it is for, in a line.", RUN)] = None,
     dataset: Annotated[str | None, _option("NAME|DIR", "mnist, fashion, digits, or a folder.", DATA)] = None,
@@ -83,7 +83,9 @@ def train(
     beta1: Annotated[float | None, _option("SHARE", "Of adam and adamw.", UPDATES, "--beta1")] = None,
     beta2: Annotated[float | None, _option("SHARE", "Of adam and adamw.", UPDATES, "--beta2")] = None,
     epsilon: Annotated[float | None, _option("X", "Of rmsprop, adam and adamw.", UPDATES)] = None,
-    weight_decay: Annotated[float | None, _option("RATE", "Decoupled, with any optimizer; 0: none.", UPDATES)] = None,
+    weight_decay: Annotated[
+        float | None, _option("RATE", "Decoupled, with any optimizer; 0: none, so adamw is adam.", UPDATES)
+    ] = None,
     clip_norm: Annotated[float | None, _option("LENGTH", "Longest gradient; 0: any.", UPDATES)] = None,
     schedule: Annotated[
         str | None, _option("NAME", "constant, step, exponential, cosine, one_cycle or plateau.", SCHEDULE)
@@ -115,25 +117,35 @@ def train(
     if activation is not None and "," in activation:
         changes["activation"] = tuple(part.strip() for part in activation.split(","))
 
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: it is a whole number from 1 on")
     if resume is None:
         chosen = named(recipe or DEFAULT).but(**changes)
+        place = chosen.dataset
         runs.vacant(chosen, out)
     else:
         if out is not None:
             raise UsageError(f"--resume {resume} goes on in that folder; leave --out away")
         chosen = runs.recipe_of(runs.opened(resume))
+        place = changes.pop("dataset", chosen.dataset)  # a folder may have moved; its bytes are held to the run's
         _agree(resume, chosen, (named(recipe) if recipe else chosen).but(**changes))
 
-    with screen.waiting(f"reading {chosen.dataset}") as notify:
+    with screen.waiting(f"reading {place}") as notify:
         from handgrad.data import sources
         from handgrad.training.loop import Run
 
-        data = sources.load(chosen.dataset, source=source, data_dir=data_dir, notify=notify)
-        run = Run(chosen, data) if resume is None else runs.taken_up(runs.opened(resume), data)
+        data = sources.load(place, source=source, data_dir=data_dir, notify=notify)
+        run = Run(chosen, data, workers or 1) if resume is None else runs.taken_up(runs.opened(resume), data)
+    if workers not in (None, run.workers):
+        raise UsageError(f"{resume} was begun with {run.workers} workers; leave --workers away to go on with it")
     with asked_to_stop() as stop:
         folder = runs.begin(run, out) if resume is None else runs.opened(resume)
         _conduct(run, folder, stop, resumed=resume is not None)
-    _draw(run, folder)
+    try:
+        _draw(run, folder)
+    except KeyboardInterrupt:
+        screen.notes().print(f"Interrupted while drawing; all else is saved. Go on with: {_go_on(folder)}")
+        raise typer.Exit(INTERRUPTED) from None
     _conclude(run, folder, data_dir)
 
 

@@ -105,16 +105,16 @@ def split(examples: Examples, fraction: float, seed: int) -> tuple[Examples, Exa
         UsageError: the fraction is impossible, or leaves one part without an example of each class.
     """
     if not 0 < fraction < 1:  # also turns nan away
-        raise UsageError(f"A share of {fraction:g} cannot be held out: it must be above 0 and below 1.")
+        raise UsageError(f"a share of {fraction:g} cannot be held out: it must be above 0 and below 1")
     present, counts = np.unique(examples.labels, return_counts=True)
     if len(present) == 0 or counts.min() < 2:
         rare = f"class {present[counts.argmin()]} has only one" if len(present) else "there is none"
-        raise UsageError(f"A split by class needs at least two examples of each class, and {rare}.")
+        raise UsageError(f"a split by class needs at least two examples of each class, and {rare}")
     held_out = math.ceil(fraction * len(examples))
     if min(held_out, len(examples) - held_out) < len(present):
         raise UsageError(
-            f"Holding out {fraction:g} of {len(examples)} examples leaves one part with fewer than the "
-            f"{len(present)} classes: choose a share nearer to 0.5."
+            f"holding out {fraction:g} of {len(examples)} examples leaves one part with fewer than the "
+            f"{len(present)} classes: choose a share nearer to 0.5"
         )
     # imported late: scikit-learn takes longer to import than `handgrad --help` may take
     from sklearn.model_selection import StratifiedShuffleSplit  # noqa: PLC0415

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.errors import HandgradError
+from handgrad.files import reason
 
 IMAGES = b"\x00\x00\x08\x03"
 """The magic number of unsigned bytes in three dimensions: images, rows, columns."""
@@ -58,9 +59,9 @@ def load(path: Path, name: str | None = None) -> bytearray:
                     return _read(stream, name, size * _INFLATION)
             return _read(file, name, size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise HandgradError(f"{name} is a broken gzip file: fetch it again.") from error
+        raise HandgradError(f"{name} is a broken gzip file: fetch it again") from error
     except OSError as error:
-        raise HandgradError(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise HandgradError(f"{name} cannot be read: {reason(error)}") from error
 
 
 def decode(raw: Buffer, name: str) -> NDArray[np.uint8]:
@@ -108,27 +109,26 @@ def _header_size(magic: Buffer, name: str) -> int:
         return 8
     raise HandgradError(
         f"{name} is no IDX file of images or labels: it begins with {magic.hex(' ') or 'nothing'}, "
-        f"not with {IMAGES.hex(' ')} or {LABELS.hex(' ')}."
+        f"not with {IMAGES.hex(' ')} or {LABELS.hex(' ')}"
     )
 
 
 def _shape(header: Buffer, name: str) -> tuple[int, ...]:
     dimensions, rest = divmod(len(header) - 4, 4)
     if rest or dimensions not in {1, 3} or len(header) < _header_size(header[:4], name):
-        raise HandgradError(f"{name} ends within its header: fetch it again.")
+        raise HandgradError(f"{name} ends within its header: fetch it again")
     shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", header[4:])
     if min(shape) < 1 or max(shape[1:], default=1) > _LONGEST_SIDE or math.prod(shape) > LIMIT:
         raise HandgradError(
             f"{name} declares {_times(shape)} bytes, which no data set here has: each side of an image must be "
-            f"1 to {_LONGEST_SIDE} pixels and the whole at most {LIMIT >> 20} MB."
+            f"1 to {_LONGEST_SIDE} pixels and the whole at most {LIMIT >> 20} MB"
         )
     return shape
 
 
 def _wrong_length(name: str, shape: tuple[int, ...]) -> HandgradError:
     return HandgradError(
-        f"{name} does not hold the {_times(shape)} bytes that its header declares, no more and no fewer: "
-        "fetch it again."
+        f"{name} does not hold the {_times(shape)} bytes that its header declares, no more and no fewer: fetch it again"
     )
 
 

@@ -58,7 +58,7 @@ def fetch(
                 if not collection.is_genuine(name, files[name]):
                     raise SourceError(f"its {name}.gz is not the one that was published")
     except HandgradError as error:
-        raise SourceError(str(error).rstrip(".")) from error
+        raise SourceError(str(error)) from error
     except (OSError, ValueError) as error:  # requests' exceptions are among them
         raise SourceError(reason(error)) from error
     return files

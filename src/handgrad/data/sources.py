@@ -55,11 +55,11 @@ def load(
         return load_collection(COLLECTIONS[name], source=source, data_dir=data_dir, notify=notify)
     if name != "digits" and not Path(name).is_dir():
         raise UsageError(
-            f"There is no data set {name!r}: choose {', '.join(COLLECTIONS)}, digits, or a folder of four IDX files."
+            f"there is no data set {name!r}: choose {', '.join(COLLECTIONS)}, digits, or a folder of four IDX files"
         )
     if source is not None:
         raise UsageError(
-            f"{name} is on this machine already and has no source to choose: only {' and '.join(COLLECTIONS)} have."
+            f"{name} is on this machine already and has no source to choose: only {' and '.join(COLLECTIONS)} have"
         )
     if name == "digits":
         return load_digits()
@@ -107,11 +107,14 @@ def verify(data_dir: Path | None = None, collections: Iterable[Collection] = COL
     held = info(data_dir, collections)
     begun = {kept.collection for kept in held.files if kept.state != "absent"}
     if not begun:
-        raise HandgradError(f"The cache {held.folder} is empty: fill it with: handgrad data fetch")
+        raise HandgradError(
+            f"the cache {held.folder} is empty: fill it with: {_fetching(held.files[0].collection, held.folder)}"
+        )
     bad = [kept for kept in held.files if kept.collection in begun and kept.state != "genuine"]
     if bad:
         files = ", ".join(f"{kept.collection}/{kept.name} is {kept.state}" for kept in bad)
-        raise HandgradError(f"In the cache {held.folder}, {files}: mend it with: handgrad data fetch")
+        way_out = _fetching(bad[0].collection, held.folder)
+        raise HandgradError(f"in the cache {held.folder}, {files}: mend it with: {way_out}")
     return held
 
 
@@ -129,7 +132,7 @@ def fetch(
         HandgradError: no source delivered it, or it cannot be kept.
     """
     if name not in COLLECTIONS:
-        raise UsageError(f"{name!r} is not fetched from anywhere: choose {' or '.join(COLLECTIONS)}.")
+        raise UsageError(f"{name!r} is not fetched from anywhere: choose {' or '.join(COLLECTIONS)}")
     return fetch_collection(COLLECTIONS[name], source=source, data_dir=data_dir, notify=notify)
 
 
@@ -146,7 +149,7 @@ def fetch_collection(
     if any(kept.state != "genuine" for kept in held.files):
         raise HandgradError(
             f"{collection.title} could not be kept in {held.folder}: make room or make it writable, or choose another "
-            f"folder with --data-dir or {cache.VARIABLE}."
+            f"folder with --data-dir or {cache.VARIABLE}"
         )
     return held
 
@@ -161,8 +164,8 @@ def _obtain(collection: Collection, source: str | None, folder: Path, notify: Ca
         if source == "cache":
             missing = ", ".join(f"{file.name} is {file.state}" for file in kept if file.state != "genuine")
             raise HandgradError(
-                f"The cache {folder / collection.name} does not hold {collection.title} ({missing}): "
-                "fill it with: handgrad data fetch"
+                f"the cache {folder / collection.name} does not hold {collection.title} ({missing}): "
+                f"fill it with: {_fetching(collection.name, folder)}"
             )
         wrong = ", ".join(str(file.path) for file in kept if file.state == "wrong")
         if wrong:
@@ -179,8 +182,15 @@ def _obtain(collection: Collection, source: str | None, folder: Path, notify: Ca
             return files
     raise HandgradError(
         f"{collection.title} could not be fetched; tried {', '.join(failures)}: put {', '.join(quartet.NAMES)}, "
-        f"gzipped or not, into {folder / collection.name} by hand, or take --dataset digits, which needs no network."
+        f"gzipped or not, into {folder / collection.name} by hand, or take --dataset digits, which needs no network"
     )
+
+
+def _fetching(name: str, folder: Path) -> str:
+    """The command that fetches the data set called `name` into the cache in `folder`."""
+    dataset = "" if name == MNIST.name else f" --dataset {name}"
+    place = "" if folder == cache.folder_of() else f" --data-dir {folder}"
+    return f"handgrad data fetch{dataset}{place}"
 
 
 def _keep(
@@ -190,7 +200,7 @@ def _keep(
     try:
         cache.keep(collection, folder, files)
     except HandgradError as error:
-        notify(f"{collection.title} came from {label} and is genuine, but the next run fetches it again: {error}")
+        notify(f"{collection.title} came from {label} and is genuine, but the next run fetches it again: {error}.")
     else:
         notify(f"{collection.title} came from {label}, is genuine, and is kept in {folder}.")
 
@@ -212,5 +222,5 @@ def _attempts(
     if source is None:
         return [place for road in roads.values() for place in road]
     if source not in roads:
-        raise UsageError(f"{collection.title} has no source {source!r}: choose {', '.join(roads)}.")
+        raise UsageError(f"{collection.title} has no source {source!r}: choose {', '.join(roads)}")
     return roads[source]

@@ -7,7 +7,8 @@ plateau) is shown the validation split and never the test set.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,25 +16,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.batches import Gatherer, as_rows
+from handgrad.data.batches import as_rows
 from handgrad.data.dataset import Dataset, Examples, split
 from handgrad.engine.arrays import Array
-from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
-from handgrad.engine.network import Network, TrainingPass
-from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, clip_norm
-from handgrad.engine.penalties import L1, L2, MaxNorm, Penalty
+from handgrad.engine.losses import Loss
+from handgrad.engine.network import Network
 from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, StepDecay
 from handgrad.errors import HandgradError
 from handgrad.training.checkpoint import Snapshot
 from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord, Progress
+from handgrad.training.solo import Solo
+from handgrad.training.task import SILENTLY, Hands, Task
 from handgrad.training.threads import blas_threads, limited
+from handgrad.training.workers.crew import Crew, asked_for
 
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
-
-_SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
-"""What overflows is caught as a loss that is not finite."""
 
 SCORED_TOGETHER = 4096
 """Images that are float at once while a network is scored."""
@@ -62,17 +61,6 @@ class _Epoch:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The memory of one update, made once for each size of batch (the last of an epoch may be shorter)."""
-
-    flow: TrainingPass
-    indices: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    answers: NDArray[np.intp]
-
-
-@final
 class Run:
     """A training: from a recipe and a data set to a network.
 
@@ -81,13 +69,20 @@ class Run:
         dataset: what it learns from.
         network: what it has learned so far.
         history: one record an epoch.
+        workers: processes that share each step.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int = 1) -> None:
         """Stand before the first update.
+
+        Args:
+            recipe: what decides how it goes.
+            dataset: what it learns from.
+            workers: processes that are to share each step.
 
         Raises:
             HandgradError: the validation split cannot be cut from this data set.
+            UsageError: this network cannot be trained by more than one process.
         """
         self.recipe = recipe
         self.dataset = dataset
@@ -105,23 +100,23 @@ class Run:
         if recipe.validation:
             self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
-        self._gatherer = Gatherer(self._training, dataset.white, min(recipe.batch_size, len(self._training)))
-
-        self.loss = make_loss(recipe)
-        self._target_rows = self.loss.target_rows(n_classes).astype(self.network.dtype)
-        self._class_weights = _class_weights(recipe, self._training, n_classes)
-        self._optimizer = _make_optimizer(recipe, self.network)
+        self._task = Task.of(recipe, self.network, self._training, n_classes, dataset.white, self._noise)
+        self.workers = asked_for(self._task, workers)
         self._schedule = _make_schedule(recipe, self.steps_per_epoch)
-        strengths: list[Penalty] = [L1(recipe.l1)] if recipe.l1 else []
-        self._penalties = [*strengths, L2(recipe.l2)] if recipe.l2 else strengths
-        self._max_norm = MaxNorm(recipe.max_norm, self.network.weight_matrices()) if recipe.max_norm else None
-        self._gradient: Array = np.zeros_like(self.network.theta)
-        self._scratch: Array = np.empty(min(BLOCK, self.network.theta.size), self.network.dtype)
-        self._batches: dict[int, _Batch] = {}
 
         self._epoch: _Epoch | None = None
         self._best: tuple[Array, Array] | None = None
         self._best_epoch = 0
+
+    @property
+    def loss(self) -> Loss:
+        """What is made small; it also turns logits into probabilities."""
+        return self._task.loss
+
+    @property
+    def updates(self) -> int:
+        """Steps taken since the run began."""
+        return self._task.optimizer.t
 
     @property
     def epochs_done(self) -> int:
@@ -161,32 +156,54 @@ class Run:
         Raises:
             Diverged: the loss is not finite. The weights are again those from before the epoch, or as taken up in it.
         """
-        with limited(blas_threads(self.network, self.recipe.batch_size)):
+        with self._hands() as hands:
             while not self.finished:
-                yield from self._one_epoch(stop)
+                yield from self._one_epoch(hands, stop)
                 if self._epoch is not None:
                     return
 
-    def _one_epoch(self, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
+    @contextmanager
+    def _hands(self) -> Iterator[Hands]:
+        if self.workers > 1:
+            with limited(1), Crew(self._task, self.workers) as crew:
+                yield crew
+        else:
+            with limited(blas_threads(self.network, self.recipe.batch_size)):
+                yield Solo(self._task)
+
+    def _one_epoch(self, hands: Hands, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
         epoch = self._epoch or self._begin_epoch()
         good = self.network.theta.copy(), self.network.statistics.copy()
-        size = self.recipe.batch_size
+        hands.go(epoch.order, epoch.step)
+        try:
+            stopping = yield from self._steps(epoch, hands, stop)
+        finally:
+            hands.pause()
+        finite = np.isfinite(self.network.theta).all() and np.isfinite(self.network.statistics).all()
+        if not (finite and math.isfinite(epoch.loss)):
+            raise self._diverged(epoch, good)
+        if not stopping:
+            yield self._end_epoch(epoch, good)
+
+    def _steps(self, epoch: _Epoch, hands: Hands, stop: Callable[[], bool]) -> Generator[Progress, None, bool]:
+        """Take the steps of an epoch; return whether they ended early: asked to, or by a loss that is not finite."""
+        size, images = self.recipe.batch_size, len(self._training)
         shown = began = time.perf_counter()
         while epoch.step < self.steps_per_epoch:
-            indices = epoch.order[epoch.step * size : (epoch.step + 1) * size]
-            loss, correct = self._update(indices)
+            loss, correct = hands.step(self._schedule.rate(self.updates))
+            n = min(size, images - epoch.step * size)
             epoch.step += 1
-            if not math.isfinite(loss):
-                raise self._diverged(epoch, good)
-            epoch.loss += loss * len(indices)
+            epoch.loss += loss * n
             epoch.correct += correct
-            epoch.seen += len(indices)
+            epoch.seen += n
+            if not math.isfinite(loss):
+                return True
             now = time.perf_counter()
             stopping = stop()
             if stopping or now - shown > PROGRESS_SECONDS:
                 epoch.seconds += now - began
                 if stopping:
-                    break
+                    return True
                 yield Progress(
                     epoch=self.epochs_done + 1,
                     step=epoch.step,
@@ -195,50 +212,12 @@ class Run:
                     accuracy=epoch.correct / epoch.seen,
                 )
                 shown = began = time.perf_counter()
-        else:
-            epoch.seconds += time.perf_counter() - began
-            stopping = False
-        if not (np.isfinite(self.network.theta).all() and np.isfinite(self.network.statistics).all()):
-            raise self._diverged(epoch, good)
-        if not stopping:
-            yield self._end_epoch(epoch, good)
+        epoch.seconds += time.perf_counter() - began
+        return False
 
     def _begin_epoch(self) -> _Epoch:
         self._epoch = _Epoch(self._order_generator.permutation(len(self._training)).astype(np.int32))
         return self._epoch
-
-    @_SILENTLY
-    def _update(self, chosen: NDArray[np.int32]) -> tuple[float, int]:
-        """Take one step on the training images `chosen`; return their mean loss and how many were read rightly."""
-        batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
-        flow = batch.flow
-        batch.indices[...] = chosen
-        self._gatherer.gather(batch.indices, flow.x)
-        np.take(self._training.labels, batch.indices, out=batch.labels, mode="clip")
-        np.take(self._target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
-        if self._class_weights is not None:
-            np.take(self._class_weights, batch.labels, out=flow.share, mode="clip")
-            flow.share /= flow.share.sum()
-
-        logits = flow.forward_training(self._noise)
-        np.argmax(logits, axis=1, out=batch.answers)
-        correct = int(np.count_nonzero(batch.answers == batch.labels))
-        loss = flow.backward()
-
-        weights, n = self.network.weights, self.network.n_weights
-        for penalty in self._penalties:
-            penalty.add_gradient(weights, self._gradient[:n], self._scratch)
-        if self.recipe.clip_norm:
-            clip_norm(self._gradient, self.recipe.clip_norm)
-        self._optimizer.step(self.network.theta, self._gradient, self._schedule.rate(self._optimizer.t))
-        if self._max_norm is not None:
-            self._max_norm.project()
-        return loss, correct
-
-    def _make_batch(self, size: int) -> _Batch:
-        flow = TrainingPass(self.network, size, self.loss, gradient=self._gradient)
-        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(3)))
-        return self._batches[size]
 
     def _end_epoch(self, epoch: _Epoch, good: tuple[Array, Array]) -> EpochRecord:
         validation = None if self._validation is None else self.score(self._validation)
@@ -247,8 +226,8 @@ class Run:
         _, test_accuracy = self.score(self.dataset.test)
         record = EpochRecord(
             epoch=self.epochs_done + 1,
-            step=self._optimizer.t,
-            learning_rate=self._schedule.rate(self._optimizer.t - 1),
+            step=self.updates,
+            learning_rate=self._schedule.rate(self.updates - 1),
             training_loss=epoch.loss / epoch.seen,
             training_accuracy=epoch.correct / epoch.seen,
             validation_loss=validation and validation[0],
@@ -271,7 +250,7 @@ class Run:
                 self._best = self.network.theta.copy(), self.network.statistics.copy()
                 self._best_epoch = self.epochs_done
 
-    @_SILENTLY
+    @SILENTLY
     def score(self, examples: Examples) -> tuple[float, float]:
         """Compute mean loss and accuracy of the network as it is now."""
         loss, correct, n = 0.0, 0, len(examples)
@@ -280,12 +259,12 @@ class Run:
             images = examples.images[begin : begin + SCORED_TOGETHER]
             logits = self.network.logits(as_rows(images, self.dataset.white, self.network.dtype))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
-            loss += self.loss.value(logits, self._target_rows[labels]) * len(labels)
+            loss += self._task.loss.value(logits, self._task.target_rows[labels]) * len(labels)
         return loss / n, correct / n
 
     def _diverged(self, epoch: _Epoch, good: tuple[Array, Array]) -> Diverged:
         self.network.theta[...], self.network.statistics[...] = good
-        rate = self._schedule.rate(self._optimizer.t - 1)
+        rate = self._schedule.rate(self.updates - 1)
         number = self.epochs_done + 1
         return Diverged(
             f"the loss is no longer a finite number at epoch {number}, update {epoch.step}: most likely the learning "
@@ -297,13 +276,14 @@ class Run:
         """Take all that `resume` needs. Copies nothing: save it before the run goes on."""
         epoch = self._epoch
         arrays: dict[str, NDArray[Any]] = {"theta": self.network.theta, "statistics": self.network.statistics}
-        arrays |= {f"slots.{name}": slot for name, slot in self._optimizer.slots.items()}
+        arrays |= {f"slots.{name}": slot for name, slot in self._task.optimizer.slots.items()}
         if epoch is not None:
             arrays["order"] = epoch.order
         if self._best is not None:
             arrays["best.theta"], arrays["best.statistics"] = self._best
         values = _Values(
             recipe=self.recipe,
+            workers=self.workers,
             data=self.dataset.fingerprint,
             schedule=dict(self._schedule.state()),
             generators=(self._order_generator.bit_generator.state, self._noise.bit_generator.state),
@@ -324,7 +304,7 @@ class Run:
             values = msgspec.convert(snapshot.values, _Values)
             if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run = cls(values.recipe, dataset)
+            run = cls(values.recipe, dataset, values.workers)
             run._take_up(values, snapshot.arrays)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
@@ -338,13 +318,13 @@ class Run:
         """
         _fill(self.network.theta, arrays["theta"])
         _fill(self.network.statistics, arrays["statistics"])
-        for name, slot in self._optimizer.slots.items():
+        for name, slot in self._task.optimizer.slots.items():
             _fill(slot, arrays[f"slots.{name}"], finite=False)
         self._schedule.restore(values.schedule)
         for generator, state in zip((self._order_generator, self._noise), values.generators, strict=True):
             generator.bit_generator.state = state
         self.history = values.history
-        self._optimizer.t = len(self.history) * self.steps_per_epoch
+        self._task.optimizer.t = len(self.history) * self.steps_per_epoch
         first = 1 if self.recipe.early_stopping and self.history else 0
         if not first <= values.best_epoch <= len(self.history) <= self.recipe.epochs:
             raise ValueError("its epochs are miscounted")
@@ -361,7 +341,7 @@ class Run:
             seen = min(epoch.step * self.recipe.batch_size, len(epoch.order))
             if not (0 <= epoch.step <= self.steps_per_epoch and epoch.seen == seen and math.isfinite(epoch.loss)):
                 raise ValueError("its updates are miscounted")
-            self._optimizer.t += epoch.step
+            self._task.optimizer.t += epoch.step
 
 
 @final
@@ -369,6 +349,7 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a snapshot holds besides arrays; `epoch` is an `_Epoch` without its order."""
 
     recipe: Recipe
+    workers: int
     data: str
     schedule: dict[str, float]
     generators: tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -390,25 +371,6 @@ def _fill(place: NDArray[Any], array: NDArray[Any], *, finite: bool = True) -> N
     place[...] = array
 
 
-def make_loss(recipe: Recipe) -> Loss:
-    """Make the loss that a recipe names."""
-    if recipe.loss == SoftmaxCrossEntropy.name:
-        return SoftmaxCrossEntropy(recipe.label_smoothing)
-    return LOSSES[recipe.loss]()
-
-
-def _make_optimizer(recipe: Recipe, network: Network) -> Optimizer:
-    kind = OPTIMIZERS[recipe.optimizer]
-    options: dict[str, float] = {}
-    if kind in (Momentum, Nesterov):
-        options = {"momentum": recipe.momentum}
-    elif kind is RMSProp:
-        options = {"rho": recipe.rho, "epsilon": recipe.epsilon}
-    elif kind in (Adam, AdamW):
-        options = {"beta1": recipe.beta1, "beta2": recipe.beta2, "epsilon": recipe.epsilon}
-    return kind(network.theta.size, network.dtype, decay=recipe.weight_decay, n_decayed=network.n_weights, **options)
-
-
 def _make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     peak, total = recipe.learning_rate, recipe.epochs * steps_per_epoch
     every = max(round(recipe.decay_every * steps_per_epoch), 1)
@@ -421,12 +383,3 @@ def _make_schedule(recipe: Recipe, steps_per_epoch: int) -> Schedule:
         "plateau": ReduceOnPlateau(peak, recipe.decay_factor, recipe.patience),
     }
     return schedules[recipe.schedule]
-
-
-def _class_weights(recipe: Recipe, training: Examples, n_classes: int) -> Array | None:
-    """Weigh class c by n / (n_classes * n_c), so that all classes weigh the same; None where all images do."""
-    if recipe.class_weight == "none":
-        return None
-    counts = np.maximum(np.bincount(training.labels, minlength=n_classes), 1)
-    weights: NDArray[np.float32] = (len(training) / (n_classes * counts)).astype(np.float32)
-    return weights

@@ -15,6 +15,7 @@ from typing import Any, final
 import msgspec
 import tomli_w
 
+from handgrad import files
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.losses import LOSSES
@@ -58,7 +59,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         beta1: of Adam and AdamW.
         beta2: of Adam and AdamW.
         epsilon: of RMSProp, Adam and AdamW.
-        weight_decay: decoupled from the gradient, with any optimiser.
+        weight_decay: decoupled from the gradient, with any optimiser; at 0 AdamW is Adam.
         schedule: how the learning rate changes.
         warmup: epochs of a linear rise before the cosine.
         final_learning_rate: where the cosine ends.
@@ -276,7 +277,7 @@ def read(path: Path) -> Recipe:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise HandgradError(f"cannot read the recipe {path}: {(error.strerror or str(error)).lower()}") from error
+        raise HandgradError(f"cannot read the recipe {path}: {files.reason(error)}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a recipe: it is not text in UTF-8") from error
     return parse(text, str(path))
@@ -285,8 +286,8 @@ def read(path: Path) -> Recipe:
 def shipped() -> dict[str, Recipe]:
     """Read every recipe that ships with the package, by its name."""
     folder = resources.files("handgrad.training") / "recipes"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    recipes = [parse(file.read_text(encoding="utf-8"), file.name) for file in files]
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    recipes = [parse(file.read_text(encoding="utf-8"), file.name) for file in found]
     return {recipe.name: recipe for recipe in recipes}
 
 

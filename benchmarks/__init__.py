@@ -1,0 +1,1 @@
+"""How fast handgrad is, as ratios that a person can measure again. Nothing in the package imports this."""

@@ -1,0 +1,83 @@
+"""The steps of a run, taken by one process: the reference, and what trains whatever cannot be divided."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.data.batches import Gatherer
+from handgrad.engine.network import TrainingPass
+from handgrad.engine.optimizers import BLOCK, clip_norm
+from handgrad.engine.penalties import MaxNorm
+from handgrad.training.task import SILENTLY, Hands, Task
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The memory of one step, made once for each size of batch (the last of an epoch may be shorter)."""
+
+    flow: TrainingPass
+    indices: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    answers: NDArray[np.intp]
+
+
+@final
+class Solo(Hands):
+    """One who takes the steps alone, straight on the network."""
+
+    def __init__(self, task: Task) -> None:
+        recipe, network = task.recipe, task.network
+        self._task = task
+        self._gatherer = Gatherer(task.examples, task.white, min(recipe.batch_size, len(task.examples)))
+        self._max_norm = MaxNorm(recipe.max_norm, network.weight_matrices()) if recipe.max_norm else None
+        self._gradient = np.zeros_like(network.theta)
+        self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
+        self._batches: dict[int, _Batch] = {}
+        self._order: NDArray[np.int32] = np.empty(0, np.int32)
+        self._step = 0
+
+    def go(self, order: NDArray[np.int32], step: int) -> None:
+        """Begin or go on with an epoch: the images in `order`, from `step` on."""
+        self._order, self._step = order, step
+
+    @SILENTLY
+    def step(self, rate: float) -> tuple[float, int]:
+        """Take one step; return the batch's mean loss and how many of its images were read rightly."""
+        task, size = self._task, self._task.recipe.batch_size
+        chosen = self._order[self._step * size : (self._step + 1) * size]
+        self._step += 1
+        batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
+        flow = batch.flow
+        batch.indices[...] = chosen
+        self._gatherer.gather(batch.indices, flow.x)
+        np.take(task.examples.labels, batch.indices, out=batch.labels, mode="clip")
+        np.take(task.target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
+        if task.class_weights is not None:
+            np.take(task.class_weights, batch.labels, out=flow.share, mode="clip")
+            flow.share /= flow.share.sum()
+
+        logits = flow.forward_training(task.noise)
+        np.argmax(logits, axis=1, out=batch.answers)
+        correct = int(np.count_nonzero(batch.answers == batch.labels))
+        loss = flow.backward()
+
+        network = task.network
+        for penalty in task.penalties:
+            penalty.add_gradient(network.weights, self._gradient[: network.n_weights], self._scratch)
+        if task.recipe.clip_norm:
+            clip_norm(self._gradient, task.recipe.clip_norm)
+        task.optimizer.step(network.theta, self._gradient, rate)
+        if self._max_norm is not None:
+            self._max_norm.project()
+        return loss, correct
+
+    def pause(self) -> None:
+        """Do nothing: the network and the optimiser are always up to date."""
+
+    def _make_batch(self, size: int) -> _Batch:
+        flow = TrainingPass(self._task.network, size, self._task.loss, gradient=self._gradient)
+        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(3)))
+        return self._batches[size]

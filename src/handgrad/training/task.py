@@ -1,0 +1,114 @@
+"""What a run asks of whoever takes its steps, one process or several.
+
+A `Task` is everything that the steps of a run need to know, made from its recipe; `Hands` is what the loop expects of
+those who take them: `solo.py` alone, `workers/crew.py` together.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.data.dataset import Examples
+from handgrad.engine.arrays import Array
+from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
+from handgrad.engine.network import Network
+from handgrad.engine.optimizers import OPTIMIZERS, Optimizer
+from handgrad.engine.penalties import L1, L2, Penalty
+from handgrad.training.recipe import Recipe
+
+SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
+"""What overflows in a step is caught as a loss that is not finite."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What the steps of a run work on.
+
+    Attributes:
+        recipe: of the run.
+        network: what learns.
+        optimizer: what it remembers, and how many updates it has made.
+        examples: to learn from.
+        white: the pixel value that becomes 1.0.
+        loss: what is made small.
+        target_rows: what the network should say of each class, `(n_classes, n_classes)`.
+        class_weights: what each class weighs, `(n_classes,)`; None where all weigh the same.
+        penalties: that add to the gradient.
+        noise: draws dropout's masks.
+    """
+
+    recipe: Recipe
+    network: Network
+    optimizer: Optimizer
+    examples: Examples
+    white: int
+    loss: Loss
+    target_rows: Array
+    class_weights: Array | None
+    penalties: tuple[Penalty, ...]
+    noise: np.random.Generator
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        network: Network,
+        examples: Examples,
+        n_classes: int,
+        white: int,
+        noise: np.random.Generator,
+    ) -> "Task":
+        """Make what the recipe asks for."""
+        loss = make_loss(recipe.loss, recipe.label_smoothing)
+        kind = OPTIMIZERS[recipe.optimizer]
+        options = recipe.optimizer_options()
+        return cls(
+            recipe=recipe,
+            network=network,
+            optimizer=kind(
+                network.theta.size, network.dtype, decay=recipe.weight_decay, n_decayed=network.n_weights, **options
+            ),
+            examples=examples,
+            white=white,
+            loss=loss,
+            target_rows=loss.target_rows(n_classes).astype(network.dtype),
+            class_weights=_class_weights(examples, n_classes) if recipe.class_weight == "balanced" else None,
+            penalties=make_penalties(recipe.l1, recipe.l2),
+            noise=noise,
+        )
+
+
+class Hands(Protocol):
+    """Those who take the steps of an epoch."""
+
+    def go(self, order: NDArray[np.int32], step: int) -> None:
+        """Begin or go on with an epoch: the images in `order`, from `step` on."""
+
+    def step(self, rate: float) -> tuple[float, int]:
+        """Take one step; return the batch's mean loss and how many of its images were read rightly."""
+
+    def pause(self) -> None:
+        """Have everything that was learned in the task's network and optimiser."""
+
+
+def make_loss(name: str, label_smoothing: float = 0.0) -> Loss:
+    """Make the loss of this name."""
+    if name == SoftmaxCrossEntropy.name:
+        return SoftmaxCrossEntropy(label_smoothing)
+    return LOSSES[name]()
+
+
+def make_penalties(l1: float, l2: float) -> tuple[Penalty, ...]:
+    """Make the penalties of these strengths; of 0, none."""
+    first: tuple[Penalty, ...] = (L1(l1),) if l1 else ()
+    return (*first, L2(l2)) if l2 else first
+
+
+def _class_weights(examples: Examples, n_classes: int) -> NDArray[np.float32]:
+    """Weigh class c by n / (n_classes * n_c), so that all classes weigh the same."""
+    counts = np.maximum(np.bincount(examples.labels, minlength=n_classes), 1)
+    weights: NDArray[np.float32] = (len(examples) / (n_classes * counts)).astype(np.float32)
+    return weights

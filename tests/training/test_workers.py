@@ -1,0 +1,248 @@
+"""A crew learns what one learns alone, leaves nothing behind, and does not hang on who is faster."""
+
+import platform
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handgrad.errors import HandgradError, UsageError
+from handgrad.training.loop import Diverged, Run
+from handgrad.training.recipe import Recipe
+from handgrad.training.records import EpochRecord
+from handgrad.training.workers import crew
+from handgrad.training.workers.member import Job
+
+pytestmark = pytest.mark.skipif(
+    platform.machine().lower() not in {"x86_64", "amd64"},
+    reason="a crew needs a processor that shows stores in their order",
+)
+
+OPEN = Path("/proc/self/fd")
+SMALL = Recipe(hidden_layer_sizes=(9, 6), batch_size=16, epochs=3, learning_rate=0.05, initializer="he")
+
+
+def train(recipe, dataset, workers, stop=lambda: False):
+    run = Run(recipe, dataset, workers)
+    for _ in run.records(stop):
+        pass
+    return run
+
+
+@pytest.fixture(autouse=True)
+def crews(monkeypatch):
+    """Every crew that a test starts; when it is over, none of their processes is left."""
+    made = []
+    begin = crew.Crew.__init__
+
+    def noting(self, task, members):
+        made.append(self)
+        begin(self, task, members)
+        self.started = list(self._processes)
+
+    monkeypatch.setattr(crew.Crew, "__init__", noting)
+    yield made
+    for one in made:
+        assert [] == [process for process in getattr(one, "started", ()) if process.poll() is None]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "momentum"},
+        {"optimizer": "nesterov", "schedule": "cosine"},
+        {"optimizer": "rmsprop", "learning_rate": 0.003, "hidden_layer_sizes": (7,)},
+        {"optimizer": "adam", "learning_rate": 0.003, "activation": ("gelu", "tanh")},
+        {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.1, "activation": "silu"},
+        {"weight_decay": 0.1, "l1": 1e-3, "l2": 1e-3, "hidden_layer_sizes": (8, 5, 7, 4), "activation": "elu"},
+        {"class_weight": "balanced", "label_smoothing": 0.1, "batch_size": 20},
+        {"loss": "squared_error", "activation": "softplus", "batch_size": 50},
+        {"loss": "binary_cross_entropy", "activation": "sigmoid", "batch_size": 7},
+    ],
+    ids=lambda changes: ", ".join(changes) or "sgd",
+)
+def test_two_learn_what_one_learns(changes, spots, crews):
+    recipe = SMALL.but(**changes)
+
+    alone, together = train(recipe, spots, 1), train(recipe, spots, 2)
+
+    assert 1 == len(crews)
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+    for ours, theirs in zip(together.history, alone.history, strict=True):
+        assert ours.training_loss == pytest.approx(theirs.training_loss, rel=1e-4)
+        assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
+
+
+def test_three_learn_it_too(digits, crews):
+    recipe = SMALL.but(dataset="digits", hidden_layer_sizes=(32, 16), batch_size=64, epochs=2)
+
+    alone, together = train(recipe, digits, 1), train(recipe, digits, 3)
+
+    assert 2 == len(crews[0].started)
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=1e-3, atol=1e-5)
+    assert alone.history[-1].test_accuracy == pytest.approx(together.history[-1].test_accuracy, abs=0.01)
+
+
+def test_a_crew_repeats_byte_for_byte_beside_other_work(digits):
+    recipe = SMALL.but(dataset="digits", hidden_layer_sizes=(64, 32), batch_size=64, optimizer="adam", epochs=3)
+    first = train(recipe, digits, 2)
+    a = np.random.default_rng(0).random((300, 300), np.float32)
+    over = threading.Event()
+
+    def disturb():
+        while not over.is_set():
+            a @ a
+
+    others = [threading.Thread(target=disturb) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        second = train(recipe, digits, 2)
+    finally:
+        over.set()
+        for other in others:
+            other.join()
+
+    assert first.network.theta.tobytes() == second.network.theta.tobytes()
+
+
+def test_two_crews_at_once_do_not_disturb_each_other(spots):
+    recipes = [SMALL.but(seed=1), SMALL.but(seed=2)]
+    expected = [train(recipe, spots, 2).network.theta.tobytes() for recipe in recipes]
+    results = {}
+    threads = [
+        threading.Thread(target=lambda r=recipe: results.update({r.seed: train(r, spots, 2).network.theta.tobytes()}))
+        for recipe in recipes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert expected == [results[1], results[2]]
+
+
+@pytest.mark.parametrize("updates", [1, 3, 4, 6, 8])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_what_is_stopped_and_resumed_ends_with_the_same_bytes(updates, optimizer, spots):
+    recipe = SMALL.but(optimizer=optimizer, learning_rate=0.01)
+    whole = train(recipe, spots, 2)
+
+    run = Run(recipe, spots, 2)
+    for _ in run.records(lambda: run.updates == updates):
+        pass
+    resumed = Run.resume(run.snapshot(), spots)
+    for _ in resumed.records():
+        pass
+
+    assert 2 == resumed.workers
+    assert whole.network.theta.tobytes() == resumed.network.theta.tobytes()
+
+
+def test_whoever_stops_listening_ends_the_crew(spots):
+    run = Run(SMALL, spots, 2)
+    records = run.records()
+    assert isinstance(next(records), EpochRecord)
+    records.close()
+
+    assert 4 == run.updates
+    assert np.isfinite(run.network.theta).all()
+
+
+def test_an_error_in_a_step_ends_the_crew(spots, monkeypatch):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handgrad.training.workers.member.Member.update", fail)
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, spots, 2)
+
+
+def test_a_member_that_is_killed_ends_the_run_in_one_sentence(spots, crews):
+    run = Run(SMALL.but(epochs=1000), spots, 2)
+
+    def kill():
+        if run.updates == 6:
+            crews[0].started[0].kill()
+            crews[0].started[0].wait()
+        return False
+
+    with pytest.raises(HandgradError, match=r"a process that shared the work has ended .*--workers 1"):
+        list(run.records(kill))
+
+
+def test_a_member_ends_with_the_process_that_started_it(spots):
+    run = Run(SMALL, spots, 2)
+    made = crew.Crew(run._task, 2)
+    made.started[0].stdin.close()
+
+    assert 0 == made.started[0].wait(20)
+    made.close()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(spots):
+    run = Run(SMALL.but(learning_rate=1e9, activation="identity"), spots, 2)
+    before = run.network.theta.tobytes()
+
+    with pytest.raises(Diverged, match="at epoch 1, update"):
+        list(run.records())
+    assert before == run.network.theta.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"batch_norm": True}, "BatchNorm layers look at the whole batch"),
+        ({"dropout": 0.5}, "Dropout layers look at the whole batch"),
+        ({"hidden_layer_sizes": ()}, "no hidden layer"),
+        ({"clip_norm": 1.0}, "clip_norm and max_norm"),
+        ({"max_norm": 1.0}, "clip_norm and max_norm"),
+    ],
+)
+def test_what_cannot_be_divided_says_why(changes, why, spots):
+    with pytest.raises(UsageError, match=f"{why}.*leave --workers away"):
+        Run(SMALL.but(**changes), spots, 2)
+
+
+def test_too_many_members_are_refused(spots):
+    with pytest.raises(UsageError, match=r"too many .*--workers 2"):
+        Run(SMALL, spots, 10)
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_the_numbers_of_all_layers_are_owned_once(members):
+    job = Job(
+        members=members,
+        sizes=(10, 7, 5, 3),
+        activations=("relu", "relu"),
+        batch_size=4,
+        images=9,
+        white=255,
+        loss="cross_entropy",
+        label_smoothing=0.0,
+        weighted=False,
+        optimizer="sgd",
+        options={},
+        decay=0.0,
+        l1=0.0,
+        l2=0.0,
+    )
+    theta = np.zeros(sum(rows * columns for rows, columns in job.extended()), np.float32)
+    for member in range(members):
+        job.first(theta, member)[...] += 1
+        for layer, rows in job.own_rows(member):
+            job.upper(theta)[layer - 1][rows] += 1
+
+    assert np.ones_like(theta).tobytes() == theta.tobytes()
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="the system does not list what a process holds")
+def test_nothing_stays_open(spots):
+    train(SMALL, spots, 2)
+    before = len(list(OPEN.iterdir()))
+    for _ in range(3):
+        train(SMALL, spots, 2)
+
+    assert before == len(list(OPEN.iterdir()))
