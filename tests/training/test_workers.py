@@ -12,7 +12,7 @@ from handgrad.training.loop import Diverged, Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord
 from handgrad.training.workers import crew
-from handgrad.training.workers.member import Job
+from handgrad.training.workers.job import Job
 
 pytestmark = pytest.mark.skipif(
     platform.machine().lower() not in {"x86_64", "amd64"},
@@ -73,6 +73,18 @@ def test_two_learn_what_one_learns(changes, spots, crews):
     for ours, theirs in zip(together.history, alone.history, strict=True):
         assert ours.training_loss == pytest.approx(theirs.training_loss, rel=1e-4)
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
+
+
+def test_a_rate_of_zero_teaches_nothing_and_says_the_loss(spots):
+    run = Run(SMALL, spots, 2)
+    before = run.network.theta.copy()
+    with crew.Crew(run._task, 2) as hands:
+        hands.go(np.arange(50, dtype=np.int32), 0)
+        loss, _ = hands.step(0.0)
+        hands.pause()
+
+    np.testing.assert_allclose(run.network.theta, before, rtol=0, atol=1e-20)
+    assert 0.1 < loss < 10.0
 
 
 def test_three_learn_it_too(digits, crews):

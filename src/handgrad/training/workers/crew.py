@@ -20,7 +20,8 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dropout
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training.task import SILENTLY, Hands, Task
-from handgrad.training.workers.member import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job, Member
+from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
+from handgrad.training.workers.member import Member
 from handgrad.training.workers.memory import Block, Meeting, start_process
 
 _AT_ONCE = 4096

@@ -19,7 +19,6 @@ import signal
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any, BinaryIO, final
 
 import msgspec
@@ -31,123 +30,11 @@ from handgrad.engine.arrays import Array, Kept
 from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.training.task import SILENTLY, make_loss, make_penalties
 from handgrad.training.threads import limited
-from handgrad.training.workers.memory import Block, Layout, Meeting, wait_until
+from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
+from handgrad.training.workers.memory import Block, Meeting, wait_until
 
 GRADIENT_BLOCK = 32_768
 """Numbers of a gradient that are computed and used while they are in the cache."""
-
-GO, FIRST_STEP, UPDATES, STOPPED, QUIT = range(5)
-"""What the numbers in the shared `orders` mean: how often it was said to go on, from which step, after how many
-updates; which going-on is over; and whether all is."""
-
-
-@final
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a member must know before it begins; JSON, so that it can be handed to another process.
-
-    Attributes:
-        members: how many share the work.
-        sizes: neurons of each layer, the input's pixels first.
-        activations: of each hidden layer.
-        batch_size: rows of a batch; the last of an epoch may have fewer.
-        images: in the training set.
-        white: the pixel value that becomes 1.0.
-        loss: its name.
-        label_smoothing: of the cross-entropy.
-        weighted: whether the images weigh differently by their class.
-        optimizer: its name.
-        options: of the optimiser.
-        decay: decoupled weight decay.
-        l1: strength.
-        l2: strength.
-    """
-
-    members: int
-    sizes: tuple[int, ...]
-    activations: tuple[str, ...]
-    batch_size: int
-    images: int
-    white: int
-    loss: str
-    label_smoothing: float
-    weighted: bool
-    optimizer: str
-    options: dict[str, float]
-    decay: float
-    l1: float
-    l2: float
-
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-        return -(-self.images // self.batch_size)
-
-    def columns(self, member: int) -> slice:
-        """The neurons of the first layer that a member owns."""
-        n = self.sizes[1]
-        return slice(member * n // self.members, (member + 1) * n // self.members)
-
-    def rows(self, member: int, batch: int) -> slice:
-        """The rows of a batch that a member takes through the upper layers."""
-        return slice(member * batch // self.members, (member + 1) * batch // self.members)
-
-    def extended(self) -> list[tuple[int, int]]:
-        """Shapes of the layers' weights, each with its bias as one more row."""
-        return [(n_in + 1, n_out) for n_in, n_out in pairwise(self.sizes)]
-
-    def layout(self) -> Layout:
-        """What the members share."""
-        n_in, n_out, batch = self.sizes[0], self.sizes[-1], self.batch_size
-        f = np.float32
-        layout: dict[str, tuple[tuple[int, ...], Any]] = {
-            "arrivals": ((self.members, 16), np.int64),
-            "orders": ((16,), np.int64),
-            "rate": ((1,), np.float64),
-            "losses": ((self.members, 16), np.float64),  # loss, correct
-            "order": ((self.images,), np.int32),
-            "pixels": ((self.images, n_in), np.uint8),
-            "last_lit": ((self.images,), np.int32),
-            "labels": ((self.images,), np.intp),
-            "target_rows": ((n_out, n_out), f),
-            "class_weights": ((n_out,), f),
-            "x": ((2, batch, n_in + 1), f),
-        }
-        for l, size in enumerate(self.sizes[1:-1], start=1):
-            layout[f"a{l}"] = ((2, batch, size + 1), f)
-        for l, size in enumerate(self.sizes[1:], start=1):
-            layout[f"delta{l}"] = ((batch, size), f)
-        n_parameters = sum(rows * columns for rows, columns in self.extended())
-        for name in ("theta", *OPTIMIZERS[self.optimizer].slot_names):
-            layout[name] = ((n_parameters,), f)
-        return layout
-
-    def first(self, vector: Array, member: int) -> Array:
-        """A member's columns of the first layer in a shared vector, bias first: `(n_in + 1, columns)`."""
-        rows, columns = self.sizes[0] + 1, self.columns(member)
-        return vector[rows * columns.start : rows * columns.stop].reshape(rows, -1)
-
-    def upper(self, vector: Array) -> list[Array]:
-        """The layers above the first in a shared vector, bias last: `(n_in + 1, n_out)` each."""
-        shapes = self.extended()
-        ends = list(accumulate(rows * columns for rows, columns in shapes))
-        return [vector[begin:end].reshape(shape) for begin, end, shape in zip(ends, ends[1:], shapes[1:], strict=False)]
-
-    def own_rows(self, member: int) -> list[tuple[int, slice]]:
-        """The rows of the layers above the first that a member owns: which layer (1 is the second), and which rows.
-
-        The numbers of all these layers, one after another, are cut into equal runs at ends of rows.
-        """
-        shapes = self.extended()[1:]
-        total = sum(n_in * n_out for n_in, n_out in shapes)
-        owned: list[tuple[int, slice]] = []
-        before = 0
-        for l, (n_in, n_out) in enumerate(shapes, start=1):
-            edges = [(member + side) * total / self.members for side in (0, 1)]
-            begin, end = (min(max(round((edge - before) / n_out), 0), n_in) for edge in edges)
-            if begin < end:
-                owned.append((l, slice(begin, end)))
-            before += n_in * n_out
-        return owned
 
 
 @final
@@ -239,9 +126,8 @@ class Member:
         self.step = 0
 
         kind = OPTIMIZERS[job.optimizer]
-        self._optimizer = kind(
-            0, np.float32, decay=0.0, n_decayed=0, **job.options
-        )  # called block by block; decay is done here
+        # Its formula is called block by block on this member's own numbers; decay is done in `_restrain`.
+        self._optimizer = kind(0, np.float32, decay=0.0, n_decayed=0, **job.options)
         self._penalties = make_penalties(job.l1, job.l2)
         restrained = bool(job.decay or self._penalties)
         self._rate_rides = kind is SGD and not restrained
@@ -309,7 +195,7 @@ class Member:
             batch.share[...] = weights[batch.rows] / weights.sum()
         else:
             batch.share.fill(1.0 / len(batch.labels))
-        riding = rate if self._rate_rides else 1.0
+        riding = max(rate, 1e-30) if self._rate_rides else 1.0  # a rate of 0 must leave the loss readable
         np.multiply(batch.share, riding, out=batch.share)
         np.argmax(logits, axis=1, out=batch.answers)
         correct = np.count_nonzero(batch.answers == labels)
