@@ -70,13 +70,14 @@ def test_half_a_file_is_never_seen(path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_what_else_happens_leaves_nothing_behind_either(error, path):
-    def writer(temporary):
-        temporary.write_bytes(b"half")
+def test_what_else_happens_leaves_nothing_behind_either(error, path, monkeypatch):
+    def half(temporary, data):
+        temporary.write_bytes(data[:1])
         raise error
 
+    monkeypatch.setattr(files, "_pour", half)
     with pytest.raises(error):
-        files.write_with(path, writer)
+        files.write(path, b"new")
 
     assert b"old" == path.read_bytes()
     assert [path] == list(path.parent.iterdir())

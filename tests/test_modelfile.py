@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handgrad import modelfile, tensorfile
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout
-from handgrad.engine.losses import LOSSES
+from handgrad.engine.losses import LOSSES, SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
 from handgrad.modelfile import Model
@@ -405,3 +405,14 @@ def test_a_file_that_has_grown_is_refused(tail, kept, path):
     path.write_bytes(kept + tail)
 
     refused(path)
+
+
+def test_many_images_are_read_in_parts(spots, monkeypatch):
+    network = Network.fully_connected(16, (5,), 3)
+    network.initialize(np.random.default_rng(0))
+    model = modelfile.Model(network, spots.classes, spots.image_shape, spots.white, SoftmaxCrossEntropy())
+    at_once = model.predict_probabilities(spots.training.images)
+    monkeypatch.setattr(modelfile, "FLOAT_AT_ONCE", 7)
+
+    np.testing.assert_allclose(model.predict_probabilities(spots.training.images), at_once, rtol=1e-5)
+    assert (0, 3) == model.predict_probabilities(spots.training.images[:0]).shape

@@ -6,24 +6,14 @@ forced to the disk, and renamed: a reader sees the old file or the new one, neve
 
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from handgrad.errors import HandgradError
 
 
-def write(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all.
-
-    Raises:
-        HandgradError: the folder does not exist, may not be written to, or the disk is full.
-    """
-    write_with(path, lambda temporary: _pour(temporary, data))
-
-
-def write_with(path: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` fill a temporary file beside `path`, then rename it to `path`.
+def write(path: Path, data: bytes | bytearray) -> None:
+    """Put `data` at `path`, whole or not at all, by way of a temporary file beside it.
 
     Raises:
         HandgradError: the folder does not exist, may not be written to, or the disk is full.
@@ -35,7 +25,7 @@ def write_with(path: Path, writer: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         os.close(handle)
-        writer(temporary)
+        _pour(temporary, data)
         _settle(temporary)
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp gave it to its owner alone
         os.replace(temporary, path)  # noqa: PTH105 - replace, also on Windows
@@ -69,7 +59,7 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _pour(path: Path, data: bytes) -> None:
+def _pour(path: Path, data: bytes | bytearray) -> None:
     path.write_bytes(data)
 
 

@@ -6,6 +6,7 @@ is unpickled.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad import tensorfile
-from handgrad.data.batches import as_rows
+from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
@@ -90,7 +91,9 @@ class Model:
         if images.shape[1] != self.network.n_in:
             height, width = self.image_shape
             raise HandgradError(f"the model reads images of {height}x{width}, not of {images.shape[1]} pixels")
-        return self.network.predict_probabilities(as_rows(images, self.white, self.network.dtype), self.loss)
+        parts = [images[begin : begin + FLOAT_AT_ONCE] for begin in range(0, len(images), FLOAT_AT_ONCE)] or [images]
+        rows = (as_rows(part, self.white, self.network.dtype) for part in parts)
+        return np.concatenate([self.network.predict_probabilities(part, self.loss) for part in rows])
 
 
 def save(path: Path, model: Model) -> None:
@@ -179,10 +182,10 @@ def _build(description: _Dense | _Activate | _BatchNorm | _Dropout) -> Layer:
             return Dropout(n_in, rate)
 
 
-def _names(layers: list[Layer] | tuple[Layer, ...]) -> list[list[str]]:
-    """What each layer's arrays are called in the file: `0.weights`, `0.bias`, ..."""
+def _names(layers: Sequence[Layer]) -> list[dict[str, tuple[int, ...]]]:
+    """What each layer's arrays are called in the file (`0.weights`, `0.bias`, ...), and their shapes."""
     return [
-        [f"{i}.{parameter.name}" for parameter in (*layer.parameters(), *layer.statistics())]
+        {f"{i}.{parameter.name}": parameter.shape for parameter in (*layer.parameters(), *layer.statistics())}
         for i, layer in enumerate(layers)
     ]
 
@@ -202,11 +205,7 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
         raise ValueError(f"its white is {header.white}, not 1 to 255")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
-    expected = {
-        f"{i}.{parameter.name}": parameter.shape
-        for i, layer in enumerate(layers)
-        for parameter in (*layer.parameters(), *layer.statistics())
-    }
+    expected = {name: shape for names in _names(layers) for name, shape in names.items()}
     if file.names != expected.keys():
         raise ValueError("its arrays are not those of its layers")
     for name, shape in expected.items():

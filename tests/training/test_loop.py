@@ -303,7 +303,7 @@ def test_a_finished_run_has_nothing_left_to_say(spots):
 def test_scoring_in_parts_is_scoring_at_once(spots, monkeypatch):
     run = finish(SMALL, spots)
     loss, accuracy = run.score(spots.training)
-    monkeypatch.setattr(loop, "SCORED_TOGETHER", 7)
+    monkeypatch.setattr(loop, "FLOAT_AT_ONCE", 7)
 
     in_parts = run.score(spots.training)
 

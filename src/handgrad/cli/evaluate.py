@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from handgrad.evaluation.report import Report
     from handgrad.modelfile import Model
 
-TOGETHER = 4096
-"""Images that are float at once."""
-
 _WAY_OUT = "choose by --dataset what it was trained for"
 
 
@@ -97,13 +94,9 @@ def _fit(path: Path, model: "Model", data: "Dataset") -> None:
 
 
 def _report(model: "Model", data: "Dataset") -> "Report":
-    import numpy as np
-
     from handgrad.evaluation.report import evaluate as hold_against
 
-    images = data.test.images
-    parts = [model.predict_probabilities(images[i : i + TOGETHER]) for i in range(0, len(images), TOGETHER)]
-    return hold_against(data.test.labels, np.concatenate(parts), model.classes)
+    return hold_against(data.test.labels, model.predict_probabilities(data.test.images), model.classes)
 
 
 def _print(report: "Report", path: Path, data: "Dataset") -> None:

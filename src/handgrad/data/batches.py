@@ -10,6 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from handgrad.data.dataset import Examples
 
+FLOAT_AT_ONCE = 4096
+"""Images that are float at the same time while a network is tested."""
+
 
 @final
 class Gatherer:

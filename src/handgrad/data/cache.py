@@ -7,7 +7,6 @@ People may put the files there by hand, gzipped or not.
 import contextlib
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal, final
 
@@ -16,7 +15,7 @@ import platformdirs
 from handgrad.data import idx, quartet
 from handgrad.data.collection import Collection
 from handgrad.errors import HandgradError
-from handgrad.files import make_folder, write_with
+from handgrad.files import make_folder, write
 
 VARIABLE = "HANDGRAD_DATA_DIR"
 """The environment variable that names another folder."""
@@ -79,8 +78,4 @@ def keep(collection: Collection, folder: Path, files: quartet.Quartet) -> None:
     home = folder / collection.name
     make_folder(home)
     for name in quartet.NAMES:
-        write_with(home / name, partial(_pour, raw=files[name]))
-
-
-def _pour(path: Path, raw: idx.Buffer) -> None:
-    path.write_bytes(raw)
+        write(home / name, files[name])

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.batches import as_rows
+from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
 from handgrad.data.dataset import Dataset, Examples, split
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
@@ -33,9 +33,6 @@ from handgrad.training.workers.crew import Crew, asked_for
 
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
-
-SCORED_TOGETHER = 4096
-"""Images that are float at once while a network is scored."""
 
 
 class Diverged(HandgradError):  # noqa: N818 - it is what happened
@@ -254,9 +251,9 @@ class Run:
     def score(self, examples: Examples) -> tuple[float, float]:
         """Compute mean loss and accuracy of the network as it is now."""
         loss, correct, n = 0.0, 0, len(examples)
-        for begin in range(0, n, SCORED_TOGETHER):
-            labels = examples.labels[begin : begin + SCORED_TOGETHER]
-            images = examples.images[begin : begin + SCORED_TOGETHER]
+        for begin in range(0, n, FLOAT_AT_ONCE):
+            labels = examples.labels[begin : begin + FLOAT_AT_ONCE]
+            images = examples.images[begin : begin + FLOAT_AT_ONCE]
             logits = self.network.logits(as_rows(images, self.dataset.white, self.network.dtype))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
             loss += self._task.loss.value(logits, self._task.target_rows[labels]) * len(labels)
