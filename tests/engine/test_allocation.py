@@ -53,7 +53,7 @@ def training_step(optimizer, loss, dtype=np.float32, *, penalties=False, **kwarg
 
     def step():
         a.forward_training(generator)
-        a.backward()
+        a.backpropagate()
         if penalties:
             for penalty in (L1(1e-5), L2(1e-4)):
                 penalty.add_gradient(network.weights, a.gradient[: network.n_weights], scratch)

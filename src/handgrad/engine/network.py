@@ -265,11 +265,16 @@ class TrainingPass(Pass):
             layer.forward_training(p, a, noise)
         return self._arrays[-1].y
 
-    def backward(self) -> float:
-        """Overwrite `gradient` with dL/dtheta of the last forward pass, whose logits are spent, and return L."""
-        value = self.loss.delta(self._arrays[-1].y, self.targets, self.share, self._kept)
+    def backpropagate(self) -> None:
+        """Overwrite `gradient` with dL/dtheta of the last forward pass, whose logits are spent."""
+        self.loss.delta(self._arrays[-1].y, self.targets, self.share, self._kept)
         for i in reversed(range(self._lowest, len(self._arrays))):
             self.network.layers[i].backward(self._p[i], self._g[i], self._arrays[i])
+
+    def backward(self) -> float:
+        """Do as `backpropagate` does, and return L; allocates a little, which a training step does not."""
+        value = float(np.dot(self.loss.of_rows(self._arrays[-1].y, self.targets), self.share))
+        self.backpropagate()
         return value
 
 

@@ -184,21 +184,16 @@ class Run:
 
     def _steps(self, epoch: _Epoch, hands: Hands, stop: Callable[[], bool]) -> Generator[Progress, None, bool]:
         """Take the steps of an epoch; return whether they ended early: asked to, or by a loss that is not finite."""
-        size, images = self.recipe.batch_size, len(self._training)
         shown = began = time.perf_counter()
-        while epoch.step < self.steps_per_epoch:
-            loss, correct = hands.step(self._schedule.rate(self.updates))
-            n = min(size, images - epoch.step * size)
-            epoch.step += 1
-            epoch.loss += loss * n
-            epoch.correct += correct
-            epoch.seen += n
-            if not math.isfinite(loss):
-                return True
+        taken = epoch.step
+        while taken < self.steps_per_epoch:
+            hands.step(self._schedule.rate(self.updates))
+            taken += 1
             now = time.perf_counter()
             stopping = stop()
             if stopping or now - shown > PROGRESS_SECONDS:
-                epoch.seconds += now - began
+                stopping = self._count(epoch, hands) or stopping
+                epoch.seconds += time.perf_counter() - began
                 if stopping:
                     return True
                 yield Progress(
@@ -209,7 +204,21 @@ class Run:
                     accuracy=epoch.correct / epoch.seen,
                 )
                 shown = began = time.perf_counter()
+        diverged = self._count(epoch, hands)
         epoch.seconds += time.perf_counter() - began
+        return diverged
+
+    def _count(self, epoch: _Epoch, hands: Hands) -> bool:
+        """Add up what the steps since the last count said; return whether a loss was not finite, and stop at it."""
+        size, images = self.recipe.batch_size, len(self._training)
+        for loss, correct in hands.told():
+            n = min(size, images - epoch.step * size)
+            epoch.step += 1
+            epoch.loss += loss * n
+            epoch.correct += correct
+            epoch.seen += n
+            if not math.isfinite(loss):
+                return True
         return False
 
     def _begin_epoch(self) -> _Epoch:
@@ -261,7 +270,7 @@ class Run:
 
     def _diverged(self, epoch: _Epoch, good: tuple[Array, Array]) -> Diverged:
         self.network.theta[...], self.network.statistics[...] = good
-        rate = self._schedule.rate(self.updates - 1)
+        rate = self._schedule.rate(self.epochs_done * self.steps_per_epoch + epoch.step - 1)
         number = self.epochs_done + 1
         return Diverged(
             f"the loss is no longer a finite number at epoch {number}, update {epoch.step}: most likely the learning "

@@ -10,6 +10,7 @@ from handgrad.data.batches import Gatherer
 from handgrad.engine.network import TrainingPass
 from handgrad.engine.optimizers import BLOCK, clip_norm
 from handgrad.engine.penalties import MaxNorm
+from handgrad.training.tally import Tally
 from handgrad.training.task import SILENTLY, Hands, Task
 
 
@@ -21,7 +22,6 @@ class _Batch:
     flow: TrainingPass
     indices: NDArray[np.intp]
     labels: NDArray[np.intp]
-    answers: NDArray[np.intp]
 
 
 @final
@@ -32,6 +32,7 @@ class Solo(Hands):
         recipe, network = task.recipe, task.network
         self._task = task
         self._gatherer = Gatherer(task.examples, task.white, min(recipe.batch_size, len(task.examples)))
+        self._tally = Tally(task)
         self._max_norm = MaxNorm(recipe.max_norm, network.weight_matrices()) if recipe.max_norm else None
         self._gradient = np.zeros_like(network.theta)
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
@@ -42,12 +43,14 @@ class Solo(Hands):
     def go(self, order: NDArray[np.int32], step: int) -> None:
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
         self._order, self._step = order, step
+        self._tally.begin(order, step)
 
     @SILENTLY
-    def step(self, rate: float) -> tuple[float, int]:
-        """Take one step; return the batch's mean loss and how many of its images were read rightly."""
+    def step(self, rate: float) -> None:
+        """Take one step."""
         task, size = self._task, self._task.recipe.batch_size
-        chosen = self._order[self._step * size : (self._step + 1) * size]
+        place = slice(self._step * size, (self._step + 1) * size)
+        chosen = self._order[place]
         self._step += 1
         batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
         flow = batch.flow
@@ -59,10 +62,8 @@ class Solo(Hands):
             np.take(task.class_weights, batch.labels, out=flow.share, mode="clip")
             flow.share /= flow.share.sum()
 
-        logits = flow.forward_training(task.noise)
-        np.argmax(logits, axis=1, out=batch.answers)
-        correct = int(np.count_nonzero(batch.answers == batch.labels))
-        loss = flow.backward()
+        self._tally.logits[:, place] = flow.forward_training(task.noise).T
+        flow.backpropagate()
 
         network = task.network
         for penalty in task.penalties:
@@ -72,12 +73,15 @@ class Solo(Hands):
         task.optimizer.step(network.theta, self._gradient, rate)
         if self._max_norm is not None:
             self._max_norm.project()
-        return loss, correct
+
+    def told(self) -> list[tuple[float, int]]:
+        """Give mean loss and number of images read rightly of each batch since this was last asked."""
+        return self._tally.count(self._step)
 
     def pause(self) -> None:
         """Do nothing: the network and the optimiser are always up to date."""
 
     def _make_batch(self, size: int) -> _Batch:
         flow = TrainingPass(self._task.network, size, self._task.loss, gradient=self._gradient)
-        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(3)))
+        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(2)))
         return self._batches[size]

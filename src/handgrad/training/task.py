@@ -87,8 +87,11 @@ class Hands(Protocol):
     def go(self, order: NDArray[np.int32], step: int) -> None:
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
 
-    def step(self, rate: float) -> tuple[float, int]:
-        """Take one step; return the batch's mean loss and how many of its images were read rightly."""
+    def step(self, rate: float) -> None:
+        """Take one step."""
+
+    def told(self) -> list[tuple[float, int]]:
+        """Give mean loss and number of images read rightly of each batch since this was last asked."""
 
     def pause(self) -> None:
         """Have everything that was learned in the task's network and optimiser."""

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from types import TracebackType
 from typing import Self, final
 
@@ -19,6 +20,7 @@ from handgrad.data.dataset import Examples
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dropout
 from handgrad.errors import HandgradError, UsageError
+from handgrad.training.tally import Tally
 from handgrad.training.task import SILENTLY, Hands, Task
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.member import Member
@@ -79,12 +81,14 @@ class Crew(Hands):
             HandgradError: a process cannot be started.
         """
         recipe, network, examples = task.recipe, task.network, task.examples
+        self._order_of_pixels, last_lit = _sort_pixels(examples)
         self._job = Job(
             members=members,
             sizes=(network.n_in, *recipe.hidden_layer_sizes, network.n_out),
             activations=tuple(layer.function.name for layer in network.layers if isinstance(layer, Activate)),
             batch_size=min(recipe.batch_size, len(examples)),
             images=len(examples),
+            cuts=_cut(last_lit, min(recipe.batch_size, len(examples)), members, network.n_in),
             white=task.white,
             loss=recipe.loss,
             label_smoothing=recipe.label_smoothing,
@@ -96,17 +100,22 @@ class Crew(Hands):
             l2=recipe.l2,
         )
         self._network, self._optimizer = network, task.optimizer
+        self._tally, self._told = Tally(task), 0
         self._block = Block(self._job.layout())
         self._shared = self._block.arrays
-        self._order_of_pixels = self._share_images(examples)
+        self._share_images(examples)
+        self._shared["last_lit"][...] = last_lit
         self._shared["target_rows"][...] = task.target_rows
         if task.class_weights is not None:
             self._shared["class_weights"][...] = task.class_weights
         for name, array in self._shared.items():
-            if name == "x":
-                array[:, :, 0] = 1.0
-            elif name.startswith("a") and name[1:].isdigit():
-                array[:, :, -1] = 1.0
+            if name.startswith("x/"):
+                array[:, 0] = 1.0
+            elif name.startswith("a1/"):
+                array[:, -1] = 1.0
+            elif name.startswith("found/"):
+                for above in self._job.found(array)[0]:
+                    above[-1] = 1.0
         self._member = Member(self._job, self._block, 0)
         self._meeting = Meeting(self._shared["arrivals"], 0, self._all_alive)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -135,13 +144,15 @@ class Crew(Hands):
         orders = self._shared["orders"]
         orders[FIRST_STEP], orders[UPDATES] = step, self._optimizer.t
         orders[GO] += 1
+        self._tally.begin(order, step)
+        self._told = step
         self._member.begin(step, self._optimizer.t)
         self._meeting.arrive()
         self._between_steps = True
 
     @SILENTLY
-    def step(self, rate: float) -> tuple[float, int]:
-        """Take one step together; return the batch's mean loss and how many of its images were read rightly."""
+    def step(self, rate: float) -> None:
+        """Take one step together."""
         self._between_steps = False
         self._shared["rate"][0] = rate
         self._member.first_layer()
@@ -151,8 +162,17 @@ class Crew(Hands):
         self._member.update(rate)
         self._optimizer.t += 1
         self._between_steps = True
-        losses = self._shared["losses"]
-        return float(losses[:, 0].sum()), int(losses[:, 1].sum())
+
+    def told(self) -> list[tuple[float, int]]:
+        """Give mean loss and number of images read rightly of each batch since this was last asked."""
+        job, now = self._job, self._member.step
+        for member in range(job.members):
+            blocks = job.logits(self._shared[f"logits/{member}"], member)
+            for step in range(self._told, now):
+                batch = self._tally.logits[:, step * job.batch_size : (step + 1) * job.batch_size]
+                batch[:, job.rows(member, batch.shape[1])] = blocks[step]
+        self._told = now
+        return self._tally.count(now)
 
     def pause(self) -> None:
         """Wait until all members have finished their update, and bring what was learned back.
@@ -185,20 +205,15 @@ class Crew(Hands):
         del self._member, self._meeting, self._shared  # the memory goes back when nothing looks at it
         self._block.release()
 
-    def _share_images(self, examples: Examples) -> NDArray[np.intp]:
-        """Copy the images with their pixels sorted by how often they are lit, most often first; return that order."""
-        lit = np.zeros(examples.images.shape[1], np.int64)
-        for begin in range(0, len(examples), _AT_ONCE):
-            lit += np.count_nonzero(examples.images[begin : begin + _AT_ONCE], axis=0)
-        order = np.argsort(-lit, kind="stable")
-        pixels, last_lit = self._shared["pixels"], self._shared["last_lit"]
+    def _share_images(self, examples: Examples) -> None:
+        """Copy the images with their pixels in the new order, to each member those that it gathers."""
+        cuts, shared = self._job.cuts, self._shared
         for begin in range(0, len(examples), _AT_ONCE):
             rows = slice(begin, begin + _AT_ONCE)
-            pixels[rows] = examples.images[rows][:, order]
-            backwards = pixels[rows][:, ::-1] != 0
-            last_lit[rows] = np.where(backwards.any(axis=1), len(order) - 1 - backwards.argmax(axis=1), -1)
-        self._shared["labels"][...] = examples.labels
-        return order
+            pixels = examples.images[rows][:, self._order_of_pixels]
+            for member, (first, end) in enumerate(pairwise(cuts)):
+                shared[f"pixels/{member}"][rows] = pixels[:, first:end]
+        shared["labels"][...] = examples.labels
 
     def _vectors(self) -> list[tuple[str, Array]]:
         return [("theta", self._network.theta), *self._optimizer.slots.items()]
@@ -233,6 +248,24 @@ class Crew(Hands):
                     "a process that shared the work has ended (killed by the system, perhaps for want of memory); "
                     "go on with --resume, or train with --workers 1"
                 )
+
+
+def _sort_pixels(examples: Examples) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Order the pixels by how often they are lit, most often first; find each image's last lit one, -1 if none is."""
+    blocks = [slice(begin, begin + _AT_ONCE) for begin in range(0, len(examples), _AT_ONCE)]
+    lit = sum(np.count_nonzero(examples.images[rows], axis=0) for rows in blocks)
+    order = np.argsort(np.negative(lit), kind="stable")
+    last = np.empty(len(examples), np.int32)
+    for rows in blocks:
+        backwards = examples.images[rows][:, order[::-1]] != 0
+        last[rows] = np.where(backwards.any(axis=1), len(order) - 1 - backwards.argmax(axis=1), -1)
+    return order, last
+
+
+def _cut(last_lit: NDArray[np.int32], batch: int, members: int, pixels: int) -> tuple[int, ...]:
+    """Share out evenly the pixels that a usual batch reaches: where each member's begin, and where the last's end."""
+    usual = int(np.quantile(last_lit, 1.0 - 0.5 / batch)) + 1
+    return (*(member * usual // members for member in range(members)), pixels)
 
 
 def _ends(process: subprocess.Popen[bytes]) -> bool:
