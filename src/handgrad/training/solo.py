@@ -6,10 +6,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.batches import Gatherer
 from handgrad.engine.network import TrainingPass
 from handgrad.engine.optimizers import BLOCK, clip_norm
 from handgrad.engine.penalties import MaxNorm
+from handgrad.training.images import images_of
 from handgrad.training.task import SILENTLY, Hands, Task
 
 
@@ -31,7 +31,7 @@ class Solo(Hands):
     def __init__(self, task: Task) -> None:
         recipe, network = task.recipe, task.network
         self._task = task
-        self._gatherer = Gatherer(task.examples, task.white, min(recipe.batch_size, len(task.examples)))
+        self._images = images_of(task)
         self._max_norm = MaxNorm(recipe.max_norm, network.weight_matrices()) if recipe.max_norm else None
         self._gradient = np.zeros_like(network.theta)
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
@@ -42,6 +42,7 @@ class Solo(Hands):
     def go(self, order: NDArray[np.int32], step: int) -> None:
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
         self._order, self._step = order, step
+        self._images.go(order, step)
 
     @SILENTLY
     def step(self, rate: float) -> tuple[float, int]:
@@ -52,7 +53,7 @@ class Solo(Hands):
         batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
         flow = batch.flow
         batch.indices[...] = chosen
-        self._gatherer.gather(batch.indices, flow.x)
+        self._images.fill(batch.indices, flow.x)
         np.take(task.examples.labels, batch.indices, out=batch.labels, mode="clip")
         np.take(task.target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
         if task.class_weights is not None:
@@ -72,10 +73,13 @@ class Solo(Hands):
         task.optimizer.step(network.theta, self._gradient, rate)
         if self._max_norm is not None:
             self._max_norm.project()
+        if task.average is not None:
+            task.average.follow(task.optimizer.t)
         return loss, correct
 
     def pause(self) -> None:
-        """Do nothing: the network and the optimiser are always up to date."""
+        """Let the images rest; the network and the optimiser are always up to date."""
+        self._images.pause()
 
     def _make_batch(self, size: int) -> _Batch:
         flow = TrainingPass(self._task.network, size, self._task.loss, gradient=self._gradient)
