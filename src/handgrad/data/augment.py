@@ -126,9 +126,9 @@ class Warper:
         # A frame of zeros, one pixel before and two behind: what lies outside is empty, and no index needs a check.
         self._pitch = width + 3
         self._cells = (height + 3) * self._pitch
-        self._padded = np.zeros((len(images), height + 3, self._pitch), np.uint8)
-        self._padded[:, 1 : height + 1, 1 : width + 1] = images.reshape(-1, height, width)
-        self._padded = self._padded.reshape(len(images), self._cells)
+        framed = np.zeros((len(images), height + 3, self._pitch), np.uint8)
+        framed[:, 1 : height + 1, 1 : width + 1] = images.reshape(-1, height, width)
+        self._framed = framed.reshape(len(images), self._cells)
         self._last = (width + 1.0, height + 1.0)
         self._centre = ((width - 1) / 2, (height - 1) / 2)
 
@@ -175,7 +175,7 @@ class Warper:
         n = len(indices)
         cells = n * self._cells
         pixels, values, steps = self._pixels[:n], self._values[:cells], self._steps[:cells]
-        np.take(self._padded, indices, axis=0, out=pixels, mode="clip")
+        np.take(self._framed, indices, axis=0, out=pixels, mode="clip")
         values[...] = pixels.reshape(-1)
         values *= self._scale
         np.subtract(values[1:], values[:-1], out=steps[:-1])
@@ -220,9 +220,7 @@ class _Numbers:
         self._normal = np.empty((2, n, modes), np.float32)
         self._trigonometry = np.empty((3, n), np.float32)
 
-    def draw(
-        self, generator: np.random.Generator, warps: Warps, strength: float, centre: tuple[float, float]
-    ) -> None:
+    def draw(self, generator: np.random.Generator, warps: Warps, strength: float, centre: tuple[float, float]) -> None:
         """Draw each image's field.
 
         Where to look, from the centre, is R H S p + shift with R a rotation, H = [[1, slant], [0, 1]] and S =

@@ -21,9 +21,7 @@ def fold(network: Network) -> Network:
     s = gamma / sqrt(variance + epsilon) scales the columns of W. Computed in float64 and rounded once.
     """
     kept = [
-        (layer, p)
-        for layer, p in zip(network.layers, network.views(), strict=True)
-        if not isinstance(layer, Dropout)
+        (layer, p) for layer, p in zip(network.layers, network.views(), strict=True) if not isinstance(layer, Dropout)
     ]
     layers: list[Layer] = []
     numbers: list[tuple[Array, ...]] = []

@@ -8,7 +8,6 @@ from typing import final
 
 import numpy as np
 
-from handgrad.engine.arrays import Array
 from handgrad.engine.network import Network
 from handgrad.engine.optimizers import BLOCK
 
@@ -29,7 +28,7 @@ class Average:
             (self.network.theta, followed.theta),
             (self.network.statistics, followed.statistics),
         )
-        self._scratch: Array = np.empty(BLOCK, followed.dtype)
+        self._scratch = np.empty(BLOCK, followed.dtype)
         self.restart()
 
     def restart(self) -> None:

@@ -35,7 +35,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to make one network, from the data to the last update.
 
-    Zero switches a number off where off makes sense: `l1`, `max_norm`, `early_stopping` and their like.
+    Zero switches a number off where off makes sense: `l1`, `max_norm`, `early_stopping`, `averaging` and their like.
 
     Attributes:
         name: what the run is called.
@@ -72,9 +72,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         max_norm: longest vector of weights into one neuron.
         clip_norm: longest gradient.
         early_stopping: epochs without a better validation accuracy after which the run ends; its best epoch is kept.
-        augment: how far each training image is warped, anew for each update; a table, or `none`, `mild` or `strong`.
-        averaging: how much of the averaged weights each update leaves; they are what the run ends with. 0: no average.
+        averaging: how much of the averaged weights each update leaves; they are what the run ends with.
         seed: of the start, the order of the images, their warps and the noise.
+        augment: how far training images are warped, anew each time; a table, or `none`, `mild` or `strong`.
     """
 
     name: str = "custom"
@@ -112,8 +112,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clip_norm: float = 0.0
     early_stopping: int = 0
     averaging: float = 0.0
-    augment: Warps = Warps()
     seed: int = 0
+    augment: Warps = Warps()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained.
