@@ -71,7 +71,7 @@ def test_classic_settings_read_the_digits(digits):
         {"max_norm": 3.0},
         {"clip_norm": 0.5},
         {"averaging": 0.99},
-        {"averaging": 0.9, "batch_norm": True, "validation": 0.1, "early_stopping": 2},
+        {"averaging": 0.9, "batch_norm": True, "validation": 0.1, "early_stopping": 9},
         {"augment": "mild"},
         {"augment": {"elastic": 1.0, "smoothness": 2.0}, "batch_size": 7},
         {"batch_size": 1},
