@@ -69,6 +69,7 @@ class Warped(Images):
         self._updates = recipe.epochs * self._steps
         rows = min(self._size, len(images))
         self._slots = [np.empty((rows, images.shape[1]), np.float32) for _ in range(AHEAD)]
+        self._indices = np.empty(rows, np.intp)
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._free: SimpleQueue[int] = SimpleQueue()
@@ -113,9 +114,11 @@ class Warped(Images):
                 if self._stopping:
                     return
                 begin = (step + ahead) * self._size
-                indices = order[begin : begin + self._size].astype(np.intp)
+                chosen = order[begin : begin + self._size]
+                indices = self._indices[: len(chosen)]
+                indices[...] = chosen
                 strength = self._warps.strength((update + ahead) / self._updates)
-                self._warper.warp(indices, update + ahead, self._slots[slot][: len(indices)], strength)
+                self._warper.warp(indices, update + ahead, self._slots[slot][: len(chosen)], strength)
                 ready.put(slot)
         except BaseException as error:  # noqa: BLE001 - whoever waits for the images is told
             ready.put(error)
