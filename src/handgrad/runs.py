@@ -15,6 +15,7 @@ import msgspec
 
 from handgrad import files, modelfile, tensorfile
 from handgrad.data.dataset import Dataset
+from handgrad.engine.folding import fold
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
@@ -209,7 +210,7 @@ def model_of(run: Run) -> modelfile.Model:
     """Give what the run has learned so far, ready to use, with where it came from."""
     record = run.best_record
     return modelfile.Model(
-        network=run.result(),
+        network=fold(run.result()),
         classes=run.dataset.classes,
         image_shape=run.dataset.image_shape,
         white=run.dataset.white,

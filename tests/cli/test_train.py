@@ -9,6 +9,7 @@ import pytest
 
 from handgrad import files
 from handgrad.data import idx
+from handgrad.data.augment import PRESETS
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.solo import Solo
@@ -113,6 +114,7 @@ FLAGS = {
     "class_weight": ("--class-weight", "balanced", "balanced"),
     "optimizer": ("--optimizer", "adamw", "adamw"),
     "schedule": ("--schedule", "plateau", "plateau"),
+    "augment": ("--augment", "strong", PRESETS["strong"]),
 }
 NUMBERS = {"epochs": 1, "batch_size": 50, "patience": 5, "early_stopping": 4, "seed": 3}
 

@@ -210,8 +210,10 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(spots):
         ({"batch_norm": True}, "BatchNorm layers look at the whole batch"),
         ({"dropout": 0.5}, "Dropout layers look at the whole batch"),
         ({"hidden_layer_sizes": ()}, "no hidden layer"),
-        ({"clip_norm": 1.0}, "clip_norm and max_norm"),
-        ({"max_norm": 1.0}, "clip_norm and max_norm"),
+        ({"clip_norm": 1.0}, "clip_norm, max_norm"),
+        ({"max_norm": 1.0}, "clip_norm, max_norm"),
+        ({"averaging": 0.9}, "averaging look"),
+        ({"augment": "mild"}, "one process warps the images"),
     ],
 )
 def test_what_cannot_be_divided_says_why(changes, why, spots):

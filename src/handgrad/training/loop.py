@@ -64,7 +64,7 @@ class Run:
     Attributes:
         recipe: what decides how it goes.
         dataset: what it learns from.
-        network: what it has learned so far.
+        network: what it has learned so far; it is what the next update changes.
         history: one record an epoch.
         workers: processes that share each step.
     """
@@ -97,7 +97,9 @@ class Run:
         if recipe.validation:
             self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
-        self._task = Task.of(recipe, self.network, self._training, n_classes, dataset.white, self._noise)
+        self._task = Task.of(
+            recipe, self.network, self._training, n_classes, dataset.image_shape, dataset.white, self._noise
+        )
         self.workers = asked_for(self._task, workers)
         self._schedule = _make_schedule(recipe, self.steps_per_epoch)
 
@@ -114,6 +116,19 @@ class Run:
     def updates(self) -> int:
         """Steps taken since the run began."""
         return self._task.optimizer.t
+
+    @property
+    def _judged(self) -> Network:
+        """The network that is scored, chosen and kept: the average where there is one."""
+        return self.network if self._task.average is None else self._task.average.network
+
+    def _learned(self) -> dict[str, Array]:
+        """All vectors of numbers that training changes, besides the optimiser's."""
+        learned = {"theta": self.network.theta, "statistics": self.network.statistics}
+        if self._task.average is not None:
+            average = self._task.average.network
+            learned |= {"average.theta": average.theta, "average.statistics": average.statistics}
+        return learned
 
     @property
     def epochs_done(self) -> int:
@@ -135,9 +150,12 @@ class Run:
         return self.history[-1] if self.history and self._epoch is None else None
 
     def result(self) -> Network:
-        """The network that the run ends with: as of its best epoch with early stopping, else as it is now."""
+        """The network that the run ends with: as of its best epoch with early stopping, else as it is now.
+
+        With averaging it is the average.
+        """
         if self._best is None:
-            return self.network
+            return self._judged
         network = Network(self.network.layers, self.network.dtype)
         network.theta[...], network.statistics[...] = self._best
         return network
@@ -170,7 +188,7 @@ class Run:
 
     def _one_epoch(self, hands: Hands, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
         epoch = self._epoch or self._begin_epoch()
-        good = self.network.theta.copy(), self.network.statistics.copy()
+        good = {name: vector.copy() for name, vector in self._learned().items()}
         hands.go(epoch.order, epoch.step)
         try:
             stopping = yield from self._steps(epoch, hands, stop)
@@ -225,7 +243,7 @@ class Run:
         self._epoch = _Epoch(self._order_generator.permutation(len(self._training)).astype(np.int32))
         return self._epoch
 
-    def _end_epoch(self, epoch: _Epoch, good: tuple[Array, Array]) -> EpochRecord:
+    def _end_epoch(self, epoch: _Epoch, good: Mapping[str, Array]) -> EpochRecord:
         validation = None if self._validation is None else self.score(self._validation)
         if validation is not None and not math.isfinite(validation[0]):
             raise self._diverged(epoch, good)
@@ -253,23 +271,24 @@ class Run:
         if self.recipe.early_stopping:
             best = self.history[self._best_epoch - 1].validation_accuracy if self._best_epoch else None
             if best is None or accuracy > best:
-                self._best = self.network.theta.copy(), self.network.statistics.copy()
+                self._best = self._judged.theta.copy(), self._judged.statistics.copy()
                 self._best_epoch = self.epochs_done
 
     @SILENTLY
     def score(self, examples: Examples) -> tuple[float, float]:
-        """Compute mean loss and accuracy of the network as it is now."""
+        """Compute mean loss and accuracy of the network as it is now, or of its average."""
         loss, correct, n = 0.0, 0, len(examples)
         for begin in range(0, n, FLOAT_AT_ONCE):
             labels = examples.labels[begin : begin + FLOAT_AT_ONCE]
             images = examples.images[begin : begin + FLOAT_AT_ONCE]
-            logits = self.network.logits(as_rows(images, self.dataset.white, self.network.dtype))
+            logits = self._judged.logits(as_rows(images, self.dataset.white, self.network.dtype))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
             loss += self._task.loss.value(logits, self._task.target_rows[labels]) * len(labels)
         return loss / n, correct / n
 
-    def _diverged(self, epoch: _Epoch, good: tuple[Array, Array]) -> Diverged:
-        self.network.theta[...], self.network.statistics[...] = good
+    def _diverged(self, epoch: _Epoch, good: Mapping[str, Array]) -> Diverged:
+        for name, vector in self._learned().items():
+            vector[...] = good[name]
         rate = self._schedule.rate(self.epochs_done * self.steps_per_epoch + epoch.step - 1)
         number = self.epochs_done + 1
         return Diverged(
@@ -281,7 +300,7 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Take all that `resume` needs. Copies nothing: save it before the run goes on."""
         epoch = self._epoch
-        arrays: dict[str, NDArray[Any]] = {"theta": self.network.theta, "statistics": self.network.statistics}
+        arrays: dict[str, NDArray[Any]] = {**self._learned()}
         arrays |= {f"slots.{name}": slot for name, slot in self._task.optimizer.slots.items()}
         if epoch is not None:
             arrays["order"] = epoch.order
@@ -322,8 +341,8 @@ class Run:
         Raises:
             KeyError, TypeError, ValueError, OverflowError: it does not hold what it should.
         """
-        _fill(self.network.theta, arrays["theta"])
-        _fill(self.network.statistics, arrays["statistics"])
+        for name, vector in self._learned().items():
+            _fill(vector, arrays[name])
         for name, slot in self._task.optimizer.slots.items():
             _fill(slot, arrays[f"slots.{name}"], finite=False)
         self._schedule.restore(values.schedule)

@@ -6,10 +6,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.batches import Gatherer
 from handgrad.engine.network import TrainingPass
 from handgrad.engine.optimizers import BLOCK, clip_norm
 from handgrad.engine.penalties import MaxNorm
+from handgrad.training.images import images_of
 from handgrad.training.tally import Tally
 from handgrad.training.task import SILENTLY, Hands, Task
 
@@ -31,7 +31,7 @@ class Solo(Hands):
     def __init__(self, task: Task) -> None:
         recipe, network = task.recipe, task.network
         self._task = task
-        self._gatherer = Gatherer(task.examples, task.white, min(recipe.batch_size, len(task.examples)))
+        self._images = images_of(task)
         self._tally = Tally(task)
         self._max_norm = MaxNorm(recipe.max_norm, network.weight_matrices()) if recipe.max_norm else None
         self._gradient = np.zeros_like(network.theta)
@@ -44,6 +44,7 @@ class Solo(Hands):
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
         self._order, self._step = order, step
         self._tally.begin(order, step)
+        self._images.go(order, step)
 
     @SILENTLY
     def step(self, rate: float) -> None:
@@ -55,7 +56,7 @@ class Solo(Hands):
         batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
         flow = batch.flow
         batch.indices[...] = chosen
-        self._gatherer.gather(batch.indices, flow.x)
+        self._images.fill(batch.indices, flow.x)
         np.take(task.examples.labels, batch.indices, out=batch.labels, mode="clip")
         np.take(task.target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
         if task.class_weights is not None:
@@ -73,13 +74,16 @@ class Solo(Hands):
         task.optimizer.step(network.theta, self._gradient, rate)
         if self._max_norm is not None:
             self._max_norm.project()
+        if task.average is not None:
+            task.average.follow(task.optimizer.t)
 
     def told(self) -> list[tuple[float, int]]:
         """Give mean loss and number of images read rightly of each batch since this was last asked."""
         return self._tally.count(self._step)
 
     def pause(self) -> None:
-        """Do nothing: the network and the optimiser are always up to date."""
+        """Let the images rest; the network and the optimiser are always up to date."""
+        self._images.pause()
 
     def _make_batch(self, size: int) -> _Batch:
         flow = TrainingPass(self._task.network, size, self._task.loss, gradient=self._gradient)

@@ -16,6 +16,7 @@ from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.engine.optimizers import OPTIMIZERS, Optimizer
 from handgrad.engine.penalties import L1, L2, Penalty
+from handgrad.training.averaging import Average
 from handgrad.training.recipe import Recipe
 
 SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
@@ -32,24 +33,28 @@ class Task:
         network: what learns.
         optimizer: what it remembers, and how many updates it has made.
         examples: to learn from.
+        image_shape: `(height, width)` in pixels.
         white: the pixel value that becomes 1.0.
         loss: what is made small.
         target_rows: what the network should say of each class, `(n_classes, n_classes)`.
         class_weights: what each class weighs, `(n_classes,)`; None where all weigh the same.
         penalties: that add to the gradient.
         noise: draws dropout's masks.
+        average: of the network over its past, if it is averaged.
     """
 
     recipe: Recipe
     network: Network
     optimizer: Optimizer
     examples: Examples
+    image_shape: tuple[int, int]
     white: int
     loss: Loss
     target_rows: Array
     class_weights: Array | None
     penalties: tuple[Penalty, ...]
     noise: np.random.Generator
+    average: Average | None
 
     @classmethod
     def of(
@@ -58,6 +63,7 @@ class Task:
         network: Network,
         examples: Examples,
         n_classes: int,
+        image_shape: tuple[int, int],
         white: int,
         noise: np.random.Generator,
     ) -> "Task":
@@ -72,12 +78,14 @@ class Task:
                 network.theta.size, network.dtype, decay=recipe.weight_decay, n_decayed=network.n_weights, **options
             ),
             examples=examples,
+            image_shape=image_shape,
             white=white,
             loss=loss,
             target_rows=loss.target_rows(n_classes).astype(network.dtype),
             class_weights=_class_weights(examples, n_classes) if recipe.class_weight == "balanced" else None,
             penalties=make_penalties(recipe.l1, recipe.l2),
             noise=noise,
+            average=Average(network, recipe.averaging) if recipe.averaging else None,
         )
 
 

@@ -87,10 +87,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """Look at a member's logits of an epoch, a block `(n_out, its images)` for each batch."""
         in_whole, in_rest = self._images_of(member)
         n_out, whole = self.sizes[-1], self.images // self.batch_size
-        blocks = list(vector[: n_out * in_whole].reshape(whole, n_out, in_whole // whole)) if whole else []
-        return (
-            [*blocks, vector[n_out * in_whole :].reshape(n_out, in_rest)] if self.images % self.batch_size else blocks
-        )
+        blocks = list(vector[: n_out * in_whole].reshape(whole, n_out, -1))
+        if self.images % self.batch_size:
+            blocks.append(vector[n_out * in_whole :].reshape(n_out, in_rest))
+        return blocks
 
     def extended(self) -> list[tuple[int, int]]:
         """Shapes of the layers' weights, each with its bias as one more row."""
