@@ -16,8 +16,8 @@ from numpy.typing import DTypeLike
 
 from handgrad.engine.arrays import Array
 
-BLOCK = 16_384
-"""Numbers that are updated together: 64 KiB of float32 in each of up to five vectors."""
+BLOCK = 65_536
+"""Numbers that are updated together: small enough for the cache, large enough that calls cost little."""
 
 
 class Optimizer(ABC):

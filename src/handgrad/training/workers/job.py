@@ -150,7 +150,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """
         if member == 0:
             return 0
-        others = self.columns(0).stop + self.sizes[1] - self.columns(member).stop
+        others: int = self.columns(0).stop + self.sizes[1] - self.columns(member).stop
         return (self.sizes[0] + 1) * others + sum(rows * columns for rows, columns in self.extended()[1:])
 
     def upper(self, vector: Array) -> list[Array]:
@@ -161,7 +161,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _upper_begin(self) -> int:
-        return (self.sizes[0] + 1) * self.columns(0).stop
+        neurons: int = self.columns(0).stop
+        return (self.sizes[0] + 1) * neurons
 
     def runs(self, member: int) -> list[slice]:
         """The numbers of a shared vector that a member owns, in the fewest pieces."""
