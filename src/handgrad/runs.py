@@ -160,15 +160,15 @@ def history_of(folder: RunFolder) -> list[EpochRecord]:
         raise HandgradError(f"{folder.history} is damaged: {error}") from error
 
 
-def taken_up(folder: RunFolder, dataset: Dataset) -> Run:
-    """Make the run again as it was when it was last saved.
+def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) -> Run:
+    """Make the run again as it was when it was last saved, with as many `workers` as `Run` may be given.
 
     Raises:
         HandgradError: it was stopped before its first save, its checkpoint is damaged, or recipe or data have changed.
     """
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset)
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers)
     if run.recipe != recipe_of(folder):
         raise UsageError(
             f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"

@@ -103,6 +103,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "arrivals": ((self.members, 16), np.int64),
             "orders": ((16,), np.int64),
+            "ready": ((self.members - 1,), np.int64),
             "rate": ((1,), np.float64),
             "order": ((self.images,), np.intp),
             "last_lit": ((self.images,), np.int32),

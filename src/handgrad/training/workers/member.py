@@ -31,7 +31,7 @@ from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.training.task import SILENTLY, make_loss, make_penalties
 from handgrad.training.threads import limited
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
-from handgrad.training.workers.memory import Block, Meeting, wait_until
+from handgrad.training.workers.memory import Block, Meeting
 
 TURNED_AT_ONCE = 64
 """Images whose pixels are turned from rows into columns while they are in the cache."""
@@ -330,11 +330,13 @@ def serve(stream: BinaryIO) -> None:
     """Be a member other than the first, until told to quit or left alone.
 
     Args:
-        stream: brings the job as a line of JSON, and ends when its giver does.
+        stream: brings the job as a line of JSON, then a byte for each call to look at the orders; it ends when its
+            giver does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains; it will tell
     given: dict[str, Any] = json.loads(stream.readline())
-    threading.Thread(target=_end_with, args=(stream,), daemon=True).start()
+    called = threading.Event()
+    threading.Thread(target=_listen, args=(stream, called), daemon=True).start()
     job = msgspec.convert(given["job"], Job)
     block = Block(job.layout(), given["handle"])
     number = int(given["number"])
@@ -344,9 +346,12 @@ def serve(stream: BinaryIO) -> None:
         block.arrays["orders"],
     )
     rate, gone = block.arrays["rate"], 0
+    block.arrays["ready"][number - 1] = 1
     with limited(1), SILENTLY:
         while True:
-            wait_until(lambda: orders[GO] > gone)  # noqa: B023 - asked at once
+            while orders[GO] == gone:
+                called.wait()
+                called.clear()
             gone = int(orders[GO])
             if orders[QUIT]:
                 return
@@ -365,9 +370,9 @@ def serve(stream: BinaryIO) -> None:
                 meeting.arrive()
 
 
-def _end_with(stream: BinaryIO) -> None:
-    """End this process when the one that started it closes the stream, or ends."""
+def _listen(stream: BinaryIO, called: threading.Event) -> None:
+    """Pass calls on; end this process when the one that started it closes the stream, or ends."""
     with suppress(OSError):
         while os.read(stream.fileno(), 1):  # past the stream's buffer, whose lock would hold up the end
-            pass
+            called.set()
     os._exit(0)
