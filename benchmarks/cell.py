@@ -14,8 +14,10 @@ NETWORKS: Mapping[str, tuple[int, ...]] = MappingProxyType({"small": (128, 64), 
 
 BATCHES = (32, 64, 128, 512)
 
-RATES: Mapping[str, float] = MappingProxyType({"sgd": 0.1, "momentum": 0.02, "adam": 0.001})
-"""The learning rate of each update rule, the same for every system."""
+RATES: Mapping[str, float] = MappingProxyType({"sgd": 0.1, "momentum": 0.01, "adam": 0.001})
+"""The learning rate of each update rule at batches of `RATE_BATCH`, the same for every system."""
+
+RATE_BATCH = 128
 
 MOMENTUM, BETA1, BETA2, EPSILON = 0.9, 0.9, 0.999, 1e-8
 
@@ -66,7 +68,7 @@ class Cell(msgspec.Struct, frozen=True):
             hidden=NETWORKS[self.network],
             batch=self.batch,
             optimizer=self.optimizer,
-            learning_rate=RATES[self.optimizer],
+            learning_rate=rate(self.optimizer, self.batch),
         )
         return msgspec.structs.replace(job, **changes)
 
@@ -77,6 +79,16 @@ class Cell(msgspec.Struct, frozen=True):
             for batch in BATCHES:
                 for optimizer in RATES:
                     yield cls(network, batch, optimizer)
+
+
+def rate(optimizer: str, batch: int) -> float:
+    """The learning rate of a cell: it grows with the batch (Goyal et al. 2017), with its root for Adam.
+
+    With one rate for all batches the accuracy after an epoch would go up and down by half a point at batches of 32, and
+    two systems could not be told to have learned the same.
+    """
+    share = batch / RATE_BATCH
+    return float(RATES[optimizer] * (share**0.5 if optimizer == "adam" else share))
 
 
 def chosen(networks: Sequence[str], batches: Sequence[int], optimizers: Sequence[str]) -> list[Cell]:

@@ -5,7 +5,7 @@ one turn each, the others asleep. Ratios are taken round by round.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from statistics import median
@@ -157,39 +157,48 @@ def _enter(entry: Entry, probes: int, pause: float) -> tuple[Contestant, dict[st
     Raises:
         ContestantFailed: it failed with every number of threads; with one of them it may.
     """
-    running: dict[int, Contestant] = {}
-    failures: list[ContestantFailed] = []
-    best: dict[int, float] = {}
-
-    def each(do: Callable[[Contestant], T]) -> Iterator[tuple[int, T]]:
-        for threads, runner in list(running.items()):
-            try:
-                yield threads, do(runner)
-            except ContestantFailed as error:
-                failures.append(error)
-                running.pop(threads).close()
-
+    heat = _Heat()
     try:
         for threads in entry.threads:
-            running[threads] = Contestant(entry.peer, threads, room=entry.room)
-        for do in (lambda runner: runner.prepare(entry.job), Contestant.ready):  # all load at once
-            list(each(do))
-        for number in range(1 + probes):
-            for threads, turn in each(partial(_after_a_pause, pause)):
-                if number:  # the first warms up
-                    best[threads] = min(turn.seconds, best.get(threads, turn.seconds))
-        if not running:
-            raise failures[0]
-        runner = running.pop(min(running, key=lambda threads: best[threads]))
+            heat.running[threads] = Contestant(entry.peer, threads, room=entry.room)
+        heat.each(lambda runner: runner.prepare(entry.job))
+        heat.each(Contestant.ready)  # all of them load and compile at once
+        heat.each(partial(_after_a_pause, pause))  # warms up
+        best = heat.each(partial(_after_a_pause, pause))
+        for _ in range(probes - 1):
+            again = heat.each(partial(_after_a_pause, pause))
+            best = {threads: min(best[threads], seconds) for threads, seconds in again.items()}
+        if not best:
+            raise heat.failure
+        return heat.running.pop(min(best, key=lambda threads: best[threads])), {str(n): s for n, s in best.items()}
     finally:
-        for loser in running.values():
+        for loser in heat.running.values():
             loser.close()
-    return runner, {str(threads): seconds for threads, seconds in best.items()}
 
 
-def _after_a_pause(pause: float, runner: Contestant) -> Turn:
+@final
+class _Heat:
+    """One system with several numbers of threads, side by side; whatever fails is out."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, Contestant] = {}
+        self.failure = ContestantFailed("no number of threads was tried")
+
+    def each(self, do: Callable[[Contestant], T]) -> dict[int, T]:
+        """Ask each in turn; give the answers of those that had one."""
+        answers = {}
+        for threads, runner in list(self.running.items()):
+            try:
+                answers[threads] = do(runner)
+            except ContestantFailed as error:
+                self.failure = error
+                self.running.pop(threads).close()
+        return answers
+
+
+def _after_a_pause(pause: float, runner: Contestant) -> float:
     time.sleep(pause)
-    return runner.turn()
+    return runner.turn().seconds
 
 
 def _watched_turn(

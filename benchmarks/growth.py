@@ -12,7 +12,7 @@ from typing import final
 import msgspec
 import numpy as np
 
-from benchmarks.cell import RATES, TrainingJob, operations
+from benchmarks.cell import TrainingJob, operations
 from benchmarks.contest import Entry, compete
 from benchmarks.peers import THREADS
 from handgrad.training.threads import limited
@@ -62,7 +62,7 @@ class Axis(msgspec.Struct, frozen=True):
 
 def _job(hidden: tuple[int, ...], batch: int, images: int = 0) -> TrainingJob:
     images = images or min(60_000, max(STEPS * batch, 5120) // batch * batch)
-    return TrainingJob(hidden=hidden, batch=batch, images=images, optimizer="sgd", learning_rate=RATES["sgd"] / 10)
+    return TrainingJob(hidden=hidden, batch=batch, images=images, optimizer="sgd", learning_rate=0.01)
 
 
 AXES = (

@@ -23,7 +23,8 @@ class Peak(msgspec.Struct, frozen=True):
 
     Attributes:
         mib: in MiB: proportional set sizes of all its processes together, a page that several share counted once,
-            sampled every 20 ms; where there is no /proc, `largest_mib`.
+            sampled every 20 ms. A library that a stranger has loaded too counts in part, so it is never below
+            `largest_mib`, which also stands in where there is no /proc.
         largest_mib: the highest resident set of one process, as the operating system kept count, without sampling.
         processes: at once, at most.
         seconds: that the command took.
@@ -60,7 +61,7 @@ def peak_of(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
         if process.returncode:
             said.seek(0)
             raise HandgradError(f"{command[0]} failed: {said.read().decode(errors='replace').strip()[-200:]}")
-    return Peak(highest or ended, ended, most, seconds)
+    return Peak(max(highest, ended), ended, most, seconds)
 
 
 def proportional_sizes(leader: int) -> list[float]:

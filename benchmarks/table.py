@@ -1,4 +1,4 @@
-"""Results as tables: one description, drawn with rich on a terminal, as plain lines in a pipe, as Markdown on a page."""
+"""Results as tables: one description; rich on a terminal, plain lines in a pipe, Markdown on a page."""
 
 import sys
 from collections.abc import Sequence
