@@ -82,7 +82,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 def rate(optimizer: str, batch: int) -> float:
-    """The learning rate of a cell: up to `RATE_BATCH` it grows with the batch (Goyal et al. 2017), for Adam with its root.
+    """The learning rate of a cell: it grows with the batch (Goyal et al. 2017), with its root for Adam, up to 128.
 
     With one rate for all batches the accuracy after an epoch would go up and down by half a point at batches of 32, and
     two systems could not be told to have learned the same; rates above 0.1 throw it back by points at 512.

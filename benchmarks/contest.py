@@ -164,6 +164,7 @@ def _enter(entry: Entry, probes: int, pause: float) -> tuple[Contestant, dict[st
         heat.each(lambda runner: runner.prepare(entry.job))
         heat.each(Contestant.ready)  # all of them load and compile at once
         heat.each(partial(_after_a_pause, pause))  # warms up
+        heat.each(Contestant.outcome)  # so does this: what it compiles or allocates is there before the rounds
         best = heat.each(partial(_after_a_pause, pause))
         for _ in range(probes - 1):
             again = heat.each(partial(_after_a_pause, pause))

@@ -21,7 +21,7 @@ def ratios(cells: Sequence[CellResult], machine: Machine) -> "Figure":
     """Every cell a row: how many times handgrad's time each system takes, the line at 1 being handgrad itself."""
     networks = list(dict.fromkeys(result.cell.sizes for result in cells))
     tallest = max(sum(result.cell.sizes == sizes for result in cells) for sizes in networks)
-    row, panel, top = 0.27, 3.9, 1.55
+    row, panel, top = 0.27, 3.9, 1.5
     height, width = top + tallest * row + 0.75, 1.35 + len(networks) * (panel + 0.25) + 0.1
     with styled():
         figure = new_figure(width, height)
@@ -47,19 +47,7 @@ def ratios(cells: Sequence[CellResult], machine: Machine) -> "Figure":
             axes.set_title("-".join(map(str, sizes)), loc="left", size=10, weight="bold", pad=8)
             axes.set_xlabel("time / handgrad's time", color=QUIET, size=8.5)
         if first is not None:
-            handles, labels = first.get_legend_handles_labels()
-            figure.legend(
-                handles,
-                labels,
-                loc="upper left",
-                bbox_to_anchor=(0.25 / width, 1 - 0.78 / height),
-                ncols=len(labels),
-                frameon=False,
-                handletextpad=0.2,
-                columnspacing=1.4,
-                borderpad=0,
-                borderaxespad=0,
-            )
+            _legend(figure, first, 0.25, 0.82)
         return figure
 
 
@@ -68,7 +56,7 @@ def _ratio_panel(axes: "Axes", cells: Sequence[CellResult], peers: Sequence[str]
     axes.minorticks_off()
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
-    axes.axvline(1.0, color=INK, linewidth=1.4, zorder=2)
+    axes.axvline(1.0, color=INK, linewidth=1.4, zorder=2, label="handgrad")
     for k, peer in enumerate(peers):
         found = [(y, r.ratio) for y, result in enumerate(cells) if (r := result.row(peer)) and not r.why_not]
         floor = peer == FLOOR
@@ -107,7 +95,7 @@ _PANELS = {
 
 def growth(result: GrowthResult, machine: Machine) -> "Figure":
     """Four panels: what was measured as points, what arithmetic predicts as a line."""
-    panel_w, panel_h, gap_x, gap_y, left, top = 3.55, 2.05, 0.95, 1.05, 0.8, 1.3
+    panel_w, panel_h, gap_x, gap_y, left, top = 3.55, 2.05, 0.95, 1.05, 0.8, 1.5
     width = left + 2 * panel_w + gap_x + 0.3
     height = top + 2 * panel_h + gap_y + 0.65
     with styled():
@@ -115,10 +103,11 @@ def growth(result: GrowthResult, machine: Machine) -> "Figure":
         head(
             figure,
             "How the cost of training grows",
-            f"handgrad, plain SGD; points measured, the line {result.rate / 1e9:.0f} GFLOP/s of one large product. "
-            f"{machine.processor}, {machine.cores} cores.",
+            f"handgrad, plain SGD. Arithmetic predicts every matrix product at the {result.rate / 1e9:.0f} GFLOP/s "
+            f"of one large one. {machine.processor}, {machine.cores} cores.",
             0.25,
         )
+        first: Axes | None = None
         for number, (name, points) in enumerate(result.axes.items()):
             column, line = number % 2, number // 2
             axes = place(
@@ -130,6 +119,9 @@ def growth(result: GrowthResult, machine: Machine) -> "Figure":
             )
             if points:
                 _growth_panel(axes, name, points)
+                first = first or axes
+        if first is not None:
+            _legend(figure, first, 0.25, 0.82)
         return figure
 
 
@@ -139,17 +131,19 @@ def _growth_panel(axes: "Axes", name: str, points: Sequence[Point]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.grid(visible=True, axis="both")
-    axes.plot(x, [1e3 * p.predicted for p in points], color=QUIET, linewidth=1.3, label="predicted", zorder=2)
+    axes.plot(
+        x, [1e3 * p.predicted for p in points], color=INK, linewidth=1.4, label="as arithmetic predicts", zorder=2
+    )
     axes.vlines(x, [1e3 * p.least for p in points], [1e3 * p.most for p in points], color=LINES[0], alpha=0.5, zorder=3)
     axes.plot(
         x,
         [1e3 * p.seconds for p in points],
         color=LINES[0],
         marker="o",
-        markersize=5,
+        markersize=5.5,
         markeredgecolor="white",
         linewidth=0.8,
-        label="measured",
+        label="measured: median, least and most",
         zorder=4,
     )
     axes.set_title(title, loc="left", size=10, weight="bold", pad=8)
@@ -158,23 +152,24 @@ def _growth_panel(axes: "Axes", name: str, points: Sequence[Point]) -> None:
     axes.minorticks_off()
     axes.set_xticks(x, [f"{v // 1000}k" if v >= 10_000 else f"{v}" for v in x])
     low, high = axes.get_ylim()
-    ticks = [t for e in range(-3, 6) for t in (10.0**e, 3 * 10.0**e) if low <= t <= high]
+    steps = (1, 3) if high / low > 100 else (1, 2, 5)
+    ticks = [t for e in range(-3, 6) for step in steps if low <= (t := step * 10.0**e) <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
-    axes.annotate(
-        "measured",
-        (x[-1], 1e3 * points[-1].seconds),
-        xytext=(-6, 7),
-        textcoords="offset points",
-        ha="right",
-        color=LINES[0],
-        size=8.5,
-    )
-    axes.annotate(
-        "predicted",
-        (x[-1], 1e3 * points[-1].predicted),
-        xytext=(-2, -14),
-        textcoords="offset points",
-        ha="right",
-        color=QUIET,
-        size=8.5,
+
+
+def _legend(figure: "Figure", axes: "Axes", left: float, top: float) -> None:
+    """What the marks in `axes` mean, in one line, its upper left corner so many inches from the figure's."""
+    width, height = figure.get_size_inches()
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(left / width, 1 - top / height),
+        ncols=len(labels),
+        frameon=False,
+        handletextpad=0.5,
+        columnspacing=1.6,
+        borderpad=0,
+        borderaxespad=0,
     )

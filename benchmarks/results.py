@@ -57,4 +57,4 @@ def write(path: Path, results: Results) -> None:
         HandgradError: it cannot be written there.
     """
     files.make_folder(path.parent)
-    files.write(path, msgspec.json.format(msgspec.json.encode(results, order="deterministic"), indent=1) + b"\n")
+    files.write(path, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
