@@ -20,6 +20,7 @@ from handgrad.cli.evaluate import evaluate
 from handgrad.cli.help import Command, Group
 from handgrad.cli.interrupt import INTERRUPTED, interruptible
 from handgrad.cli.plot import plot
+from handgrad.cli.predict import predict
 from handgrad.cli.recipes import recipes
 from handgrad.cli.train import train
 from handgrad.errors import HandgradError, UsageError
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
-for function in (train, evaluate, plot, recipes, check_gradients):
+for function in (train, evaluate, predict, plot, recipes, check_gradients):
     app.command(cls=Command)(function)
 app.add_typer(data)
 

@@ -1,0 +1,155 @@
+"""Which pieces of ink are one digit, which are several, and which are none.
+
+A 5 may be written with its bar apart, a thin pen may leave gaps, paper has specks, and a page has edges. What lies
+over one another is one digit; what is small beside the tallest belongs to its neighbour or to nobody.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.data.handwriting import window
+from handgrad.data.handwriting.paper import Ink
+from handgrad.data.handwriting.pieces import Mask, Pieces, pieces_of
+from handgrad.data.handwriting.window import Grey
+
+LEAST_HEIGHT = 0.025
+"""Of the longer side of the picture: what is smaller is a speck, even if there is nothing else."""
+
+_SPECK = 0.12
+"""Of the longest piece's longer side."""
+
+_SMALL = 0.45
+"""Of the tallest digit's height: what is lower is a part of its neighbour, or a comma."""
+
+_OVERLAP = 0.5
+"""Of the narrower one's width: so much of it must lie over or under the other for both to be one digit."""
+
+_APART = 0.3
+"""Of the taller one's height: what is farther away belongs to another digit, or another line."""
+
+_STRONG = 0.8
+"""Of the ink's strength: a piece that is nowhere this dark is a smudge."""
+
+Box = NDArray[np.intp]
+"""Top, left, bottom, right, in pixels; the last two lie just outside."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Digit:
+    """The ink of one digit, cut out.
+
+    Attributes:
+        box: where it stands.
+        strength: `(height, width)` of the box: 0 paper, 1 ink, without what belongs to others.
+        mask: where it is ink.
+    """
+
+    box: Box
+    strength: Grey
+    mask: Mask
+
+
+def find_digits(ink: Ink) -> list[Digit]:
+    """The digits in the ink, line by line from left to right; none where there are only specks."""
+    pieces = pieces_of(ink.mask)
+    kept = without_specks(pieces, ink)
+    groups = [np.array(group) for group in joined(pieces.boxes, kept)]
+    boxes = [_around(pieces.boxes[group]) for group in groups]
+    return [_cut(ink, pieces, groups[i], boxes[i]) for i in in_reading_order(boxes)]
+
+
+def without_specks(pieces: Pieces, ink: Ink) -> list[int]:
+    """The numbers of the pieces that can be digits or parts of one."""
+    height, width = ink.mask.shape
+    sizes = pieces.boxes[:, 2:] - pieces.boxes[:, :2]
+    longer = sizes.max(axis=1, initial=0)
+    wanted = longer >= LEAST_HEIGHT * max(height, width)
+    wanted &= ~_edges_of_the_page(pieces.boxes, height, width)
+    if wanted.any():
+        wanted &= longer >= _SPECK * longer[wanted].max()
+    strong = pieces_strength(pieces, ink) >= _STRONG
+    return [int(i) for i in np.flatnonzero(wanted & strong)]
+
+
+def pieces_strength(pieces: Pieces, ink: Ink) -> NDArray[np.float32]:
+    """The strongest pixel of each piece's box, `(n,)`."""
+    return np.array([ink.strength[t:b, l:r].max() for t, l, b, r in pieces.boxes], np.float32)
+
+
+def joined(boxes: NDArray[np.intp], numbers: list[int]) -> list[list[int]]:
+    """Put the pieces that are one digit together."""
+    groups = [[number] for number in numbers]
+    while pair := _first_pair(groups, boxes):
+        i, j = pair
+        groups[i] += groups.pop(j)
+    if not groups:
+        return []
+    heights = [int(_height(_around(boxes[group]))) for group in groups]
+    tall = [group for group, height in zip(groups, heights, strict=True) if height >= _SMALL * max(heights)]
+    for group in groups:
+        if group not in tall:
+            box = _around(boxes[group])
+            nearest = min(tall, key=lambda other: _gap(box, _around(boxes[other])))
+            if _gap(box, _around(boxes[nearest])) <= _APART * max(heights):
+                nearest += group
+    return tall
+
+
+def in_reading_order(boxes: list[Box]) -> list[int]:
+    """The places of the boxes in the order of lines, and in each from left to right."""
+    lines: list[list[int]] = []
+    for i in sorted(range(len(boxes)), key=lambda i: int(boxes[i][0] + boxes[i][2])):
+        middle = (boxes[i][0] + boxes[i][2]) / 2
+        if lines and middle < max(boxes[j][2] for j in lines[-1]):
+            lines[-1].append(i)
+        else:
+            lines.append([i])
+    return [i for line in lines for i in sorted(line, key=lambda i: int(boxes[i][1] + boxes[i][3]))]
+
+
+def _edges_of_the_page(boxes: NDArray[np.intp], height: int, width: int) -> NDArray[np.bool_]:
+    """Which pieces run along the border of the picture, or across all of it, while something else does not."""
+    touches = np.stack([boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= height - 1, boxes[:, 3] >= width - 1], axis=1)
+    spans = (boxes[:, 2:] - boxes[:, :2]) >= 0.9 * np.array([height, width])
+    edges = touches.any(axis=1) & spans.any(axis=1)
+    return edges if (~edges).any() else np.zeros(len(boxes), np.bool_)
+
+
+def _first_pair(groups: list[list[int]], boxes: NDArray[np.intp]) -> tuple[int, int] | None:
+    around = [_around(boxes[group]) for group in groups]
+    for i, a in enumerate(around):
+        for j in range(i + 1, len(around)):
+            if _are_one(a, around[j]):
+                return i, j
+    return None
+
+
+def _are_one(a: Box, b: Box) -> bool:
+    overlap = min(a[3], b[3]) - max(a[1], b[1])
+    narrower = min(a[3] - a[1], b[3] - b[1])
+    apart = max(a[0], b[0]) - min(a[2], b[2])
+    return bool(overlap >= _OVERLAP * narrower and apart <= _APART * max(_height(a), _height(b)))
+
+
+def _around(boxes: NDArray[np.intp]) -> Box:
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def _height(box: Box) -> int:
+    return int(box[2] - box[0])
+
+
+def _gap(a: Box, b: Box) -> float:
+    """The distance between two boxes, pixels."""
+    return float(np.hypot(*np.maximum(np.maximum(a[:2], b[:2]) - np.minimum(a[2:], b[2:]), 0)))
+
+
+def _cut(ink: Ink, pieces: Pieces, group: NDArray[np.intp], box: Box) -> Digit:
+    top, left, bottom, right = box
+    mask = pieces.paint(group)[top:bottom, left:right]
+    near = window.largest(mask.astype(np.float32), 3)
+    return Digit(box, ink.strength[top:bottom, left:right] * near, mask)

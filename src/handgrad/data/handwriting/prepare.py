@@ -1,0 +1,56 @@
+"""From the colours of a picture to what a network trained on MNIST reads, step by step."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.data.handwriting import digits, frame, paper
+from handgrad.data.handwriting.digits import Box, Digit
+from handgrad.data.handwriting.paper import Ink
+from handgrad.data.handwriting.picture import Colours
+from handgrad.data.handwriting.window import Grey
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A picture, what was found on it, and what it was made into.
+
+    Attributes:
+        colours: the picture, `(height, width, 3)`.
+        grey: how bright it looks, 0 to 1; a small picture enlarged.
+        ink: what is ink, or None where nothing is drawn.
+        digits: each digit's ink, in reading order; empty where nothing is drawn or the picture was left as it is.
+        glyphs: each digit's shape, strokes as wide as MNIST's.
+        images: what a network reads, `(n, 28, 28)`.
+    """
+
+    colours: Colours
+    grey: Grey
+    ink: Ink | None
+    digits: tuple[Digit, ...]
+    glyphs: tuple[NDArray[np.bool_], ...]
+    images: NDArray[np.uint8]
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [digit.box for digit in self.digits]
+
+
+def prepare(colours: Colours) -> Prepared:
+    """Find the digits in a picture and set each as MNIST's makers set theirs.
+
+    A picture that already is as theirs (28x28, boxed and centred so, white on black or black on white) is left alone.
+    """
+    grey = paper.grey_of(colours)
+    for as_given in (colours[:, :, 0], 255 - colours[:, :, 0]):
+        if frame.is_framed(as_given):
+            return Prepared(colours, grey, None, (), (), as_given[None])
+    grey = paper.enlarged(grey)
+    ink = paper.find_ink(grey)
+    found = tuple(digits.find_digits(ink)) if ink else ()
+    glyphs = tuple(frame.glyph_of(digit.strength, digit.mask) for digit in found)
+    images = [frame.framed(glyph) for glyph in glyphs]
+    return Prepared(colours, grey, ink, found, glyphs, np.array(images, np.uint8).reshape(-1, frame.SIDE, frame.SIDE))
