@@ -121,9 +121,7 @@ def _pen_drawn(image: NDArray[np.uint8], pen: float) -> NDArray[np.float32]:
     return depth.astype(np.float32)
 
 
-def _placed(
-    depth: NDArray[np.float32], side: int, how: Circumstances, width: int, height: int
-) -> NDArray[np.float32]:
+def _placed(depth: NDArray[np.float32], side: int, how: Circumstances, width: int, height: int) -> NDArray[np.float32]:
     """How much of each pixel of the page is inked, 0 to 1."""
     centre = [place * (size - how.scale * side) + how.scale * side / 2
               for place, size in zip(how.place, (width, height), strict=True)]  # fmt: skip
@@ -132,9 +130,7 @@ def _placed(
     middle = side * FINE / 2
     matrix = (a, b, middle - a * centre[0] - b * centre[1], -b, a, middle + b * centre[0] - a * centre[1])
     source = Image.fromarray(depth + 100)  # what lies beyond the square is filled with 0: very far from ink
-    moved = np.asarray(
-        source.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    )
+    moved = np.asarray(source.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
     return ((moved - 100) * how.scale + 0.5).clip(0, 1)
 
 
@@ -147,7 +143,16 @@ def skeleton(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:
     while True:
         before = np.count_nonzero(p)
         for first in (True, False):
-            around = [p[:-2, 1:-1], p[:-2, 2:], p[1:-1, 2:], p[2:, 2:], p[2:, 1:-1], p[2:, :-2], p[1:-1, :-2], p[:-2, :-2]]
+            around = [
+                p[:-2, 1:-1],
+                p[:-2, 2:],
+                p[1:-1, 2:],
+                p[2:, 2:],
+                p[2:, 1:-1],
+                p[2:, :-2],
+                p[1:-1, :-2],
+                p[:-2, :-2],
+            ]
             n, e, s, w = around[0], around[2], around[4], around[6]
             filled = np.sum(around, axis=0)
             turns = np.sum([~a & b for a, b in zip(around, [*around[1:], around[0]], strict=True)], axis=0)

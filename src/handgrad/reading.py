@@ -27,12 +27,12 @@ _CLASSES = tuple("0123456789")
 
 
 @final
-class NothingDrawn(HandgradError):
+class NothingDrawn(HandgradError):  # noqa: N818 - an answer, though none that a digit can be made of
     """The picture was read, and there is no digit on it."""
 
 
 @final
-class SeveralDigits(HandgradError):
+class SeveralDigits(HandgradError):  # noqa: N818 - likewise
     """The picture was read, and there is more than one digit on it."""
 
 
@@ -147,8 +147,8 @@ class Reader:
         if model.image_shape != _SHAPE or model.white != 255:
             height, width = model.image_shape
             raise HandgradError(
-                f"this model reads images of {height}x{width} with {model.white} for white, not MNIST's 28x28 with 255; "
-                "choose one that was trained on MNIST"
+                f"this model reads images of {height}x{width} with {model.white} for white, and a picture is made into "
+                "MNIST's 28x28 with 255; choose a model that was trained on MNIST"
             )
         if model.classes != _CLASSES:
             raise HandgradError(

@@ -47,7 +47,7 @@ def predict(
         from handgrad import files
 
         files.make_folder(show_steps)
-    show = _printer(named, reader, number, as_json)
+    show = _printer(named, reader, as_json)
     failed = False
     for one in named:
         try:
@@ -64,7 +64,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _printer(named: Sequence[Named], reader: "Reader", number: bool, as_json: bool) -> Any:  # noqa: ANN401 - a function of a name and an answer
+def _printer(named: Sequence[Named], reader: "Reader", as_json: bool) -> Any:  # noqa: ANN401 - a function of a name and an answer
     if as_json:
         return lambda name, answer: typer.echo(json.dumps({"picture": name, **_told(answer)}))
     import sys

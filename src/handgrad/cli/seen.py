@@ -91,7 +91,11 @@ def _show_number(name: str, number: "Number", sure_from: float) -> None:
 
     console = screen.results()
     colour = screen.GOOD if number.sure else _UNSURE
-    words = [(f"{name}  ", screen.QUIET), (number.text, f"bold {colour}"), (f"  {percent(number.confidence).strip()}", "")]
+    words = [
+        (f"{name}  ", screen.QUIET),
+        (number.text, f"bold {colour}"),
+        (f"  {percent(number.confidence).strip()}", ""),
+    ]
     if not number.sure:
         words.append((f"  not sure: a digit is below {sure_from:.0%}", _UNSURE))
     pictures = []

@@ -40,7 +40,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
         high, wide = digit.mask.shape
         row = [
             Panel("cut out", f"{wide} x {high},\nstrokes of {before:.1f} in {LONG_SIDE}", _bytes(1 - digit.strength)),
-            Panel("stroke width", f"strokes of {after:.1f} in {LONG_SIDE}", _bytes(1 - glyph)),
+            Panel("stroke width", f"strokes of {after:.1f} in {LONG_SIDE}", _bytes(~glyph)),
             _seen(reading, f"its mass in the middle\nof {SIDE} x {SIDE}"),
         ]
         if i == 0:
@@ -56,4 +56,5 @@ def _seen(reading: "Reading", caption: str) -> Panel:
 
 def _bytes(share: NDArray[np.floating] | NDArray[np.bool_]) -> NDArray[np.uint8]:
     """0 to 1 as 0 to 255."""
-    return np.rint(np.asarray(share, np.float32).clip(0, 1) * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.asarray(share, np.float32).clip(0, 1) * 255).astype(np.uint8)
+    return pixels

@@ -113,10 +113,14 @@ def in_reading_order(boxes: list[Box]) -> list[int]:
 
 def _edges_of_the_page(boxes: NDArray[np.intp], height: int, width: int) -> NDArray[np.bool_]:
     """Which pieces run along the border of the picture, or across all of it, while something else does not."""
-    touches = np.stack([boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= height - 1, boxes[:, 3] >= width - 1], axis=1)
+    touches = np.stack(
+        [boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= height - 1, boxes[:, 3] >= width - 1], axis=1
+    )
     spans = (boxes[:, 2:] - boxes[:, :2]) >= 0.9 * np.array([height, width])
-    edges = touches.any(axis=1) & spans.any(axis=1)
-    return edges if (~edges).any() else np.zeros(len(boxes), np.bool_)
+    edges = np.asarray(touches.any(axis=1) & spans.any(axis=1))
+    if edges.all():
+        edges[:] = False
+    return edges
 
 
 def _first_pair(groups: list[list[int]], boxes: NDArray[np.intp]) -> tuple[int, int] | None:

@@ -46,9 +46,9 @@ def glyph_of(strength: Grey, mask: Mask, thinnest: float = THINNEST, thickest: f
     reach = round(FINE * LONG_SIDE / 2 * (wanted - width) / (LONG_SIDE - wanted))  # thicker also is longer
     fine = _resampled(strength, FINE * LONG_SIDE / max(mask.shape), min(0.5, width / 3))
     if reach > 0:
-        fine = distance_to(np.pad(fine, reach + 1), reach + 2) <= reach
+        fine = np.asarray(distance_to(np.pad(fine, reach + 1), reach + 2) <= reach)
     elif reach < 0:
-        thin = distance_to(~np.pad(fine, 1), 2 - reach) > -reach
+        thin = np.asarray(distance_to(~np.pad(fine, 1), 2 - reach) > -reach)
         fine = thin if thin.any() else fine
     return _boxed(fine)
 
@@ -69,7 +69,8 @@ def area_weights(n: int, m: int) -> Grey:
     """The share of each of n pixels in each of m that cover the same length, `(m, n)`: rows that add up to 1."""
     edges = np.arange(m + 1) * (n / m)
     inside = np.clip(edges[:, None] - np.arange(n), 0, 1)
-    return (np.diff(inside, axis=0) * (m / n)).astype(np.float32)
+    weights: Grey = (np.diff(inside, axis=0) * (m / n)).astype(np.float32)
+    return weights
 
 
 def is_framed(picture: NDArray[np.uint8]) -> bool:
@@ -80,11 +81,7 @@ def is_framed(picture: NDArray[np.uint8]) -> bool:
     long_side = max(int(ends[-1] - ends[0]) + 1 for ends in (rows, columns))
     mass = picture.astype(np.float64)
     places = (_centre_of_mass(mass.sum(axis=axis)) for axis in (1, 0))
-    return (
-        long_side == LONG_SIDE
-        and all(abs(place - CENTRE) <= 0.51 for place in places)
-        and int(picture.max()) > 200
-    )
+    return long_side == LONG_SIDE and all(abs(place - CENTRE) <= 0.51 for place in places) and int(picture.max()) > 200
 
 
 def _corner(sums: Grey) -> int:
@@ -103,7 +100,8 @@ def _resampled(strength: Grey, scale: float, share: float) -> Mask:
     height, width = (max(1, round(n * scale)) for n in strength.shape)
     image = Image.fromarray(strength).resize((width, height), Image.Resampling.BICUBIC)
     grey = np.asarray(image)
-    return grey >= min(share, float(grey.max()))
+    shape: Mask = grey >= min(share, float(grey.max()))
+    return shape
 
 
 def _boxed(mask: Mask) -> Mask:

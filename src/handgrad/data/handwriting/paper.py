@@ -66,8 +66,10 @@ def grey_of(colours: Colours) -> Grey:
         shades = [np.tensordot(np.array(LUMA, np.float32), channels, 1), *channels]
         spreads = [_spread(shade) for shade in shades]
         best = int(np.argmax(spreads))
-        return shades[best] if spreads[best] > _CLEARER * spreads[0] else shades[0]
-    return channels[0]
+        shade: Grey = shades[best if spreads[best] > _CLEARER * spreads[0] else 0]
+        return shade
+    grey: Grey = channels[0]
+    return grey
 
 
 def enlarged(grey: Grey) -> Grey:
@@ -87,9 +89,9 @@ def find_ink(grey: Grey) -> Ink | None:
     smooth = window.mean(grey, 3)
     light_on_dark = is_light_on_dark(smooth)
     if light_on_dark:
-        smooth = 1 - smooth
+        smooth = np.subtract(np.float32(1), smooth)
     paper = paper_under(smooth)
-    darkness = (paper - smooth) / np.maximum(paper, _DARKEST_PAPER)
+    darkness = np.divide(paper - smooth, np.maximum(paper, _DARKEST_PAPER), dtype=np.float32)
     some = darkness[:: max(1, len(darkness) // 128)]  # enough for a median
     middle = float(np.median(some))  # of the paper, for most of a picture is paper
     grain = 1.4826 * float(np.median(np.abs(some - middle)))

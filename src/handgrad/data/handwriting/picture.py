@@ -62,12 +62,13 @@ def read(source: "str | os.PathLike[str] | bytes | Image.Image | ArrayLike") -> 
     if isinstance(source, bytes):
         return _read_stream(io.BytesIO(source), "what was given", source[:16])
     if hasattr(source, "getexif"):  # a Pillow image, whose module need not be loaded to know it
-        return _decode(source, "the image")
+        image: Any = source
+        return _decode(image, "the image")
     return from_array(source)
 
 
 def from_array(array: ArrayLike) -> Colours:
-    """The colours of an array: `(h, w)`, `(h, w, 1)` grey, `(h, w, 2)` with alpha, `(h, w, 3)` or `(h, w, 4)`, or 784 numbers.
+    """The colours of an array: `(h, w)` or `(h, w, 1)` grey, `(h, w, 3)` colours, 2 or 4 with alpha; or 784 numbers.
 
     Numbers from 0 to 1 are brightness. Where any is above 1, the largest is full brightness; where any is below 0, the
     smallest is black too. So 0 to 255, 0 to 16 and -1 to 1 all work.
@@ -168,14 +169,14 @@ def _decode(image: "Image.Image", name: str) -> Colours:
     except HandgradError:
         raise
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise HandgradError(f"{name} is damaged or cut off, so that its pixels cannot be read; {_SAVE} again") from error
+        raise HandgradError(
+            f"{name} is damaged or cut off, so that its pixels cannot be read; {_SAVE} again"
+        ) from error
 
 
 def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MOST_PIXELS:
-        raise HandgradError(
-            f"{name} is {width:,}x{height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller"
-        )
+        raise HandgradError(f"{name} is {width:,}x{height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller")
 
 
 def _upright(small: "Image.Image", image: "Image.Image") -> "Image.Image":
