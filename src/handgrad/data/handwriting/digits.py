@@ -33,6 +33,15 @@ _APART = 0.3
 _STRONG = 0.8
 """Of the ink's strength: a piece that is nowhere this dark is a smudge."""
 
+_ACROSS, _MARGIN, _COVERED, _DIGIT_ON_PAGE = 0.9, 0.15, 0.6, 0.08
+"""Of a side of the picture. An edge of the page goes across so much of it, within this margin or covering so much of
+the border; and it is one only beside something at least so long."""
+
+_BLOT = 0.4
+
+_SHEET, _FILLED, _RIM = 0.15, 0.7, 0.04
+"""A sheet of paper covers so much of the picture and of its own box, and is looked at without so much of its rim."""
+
 Box = NDArray[np.intp]
 """Top, left, bottom, right, in pixels; the last two lie just outside."""
 
@@ -59,7 +68,29 @@ def find_digits(ink: Ink) -> list[Digit]:
     kept = without_specks(pieces, ink)
     groups = [np.array(group) for group in joined(pieces.boxes, kept)]
     boxes = [_around(pieces.boxes[group]) for group in groups]
-    return [_cut(ink, pieces, groups[i], boxes[i]) for i in in_reading_order(boxes)]
+    found = [_cut(ink, pieces, groups[i], boxes[i]) for i in in_reading_order(boxes)]
+    return [digit for digit in found if not is_blot(digit.mask)]
+
+
+def is_blot(mask: Mask) -> bool:
+    """Whether a square of two fifths of the shape's longer side lies wholly in it: no pen leaves such a line."""
+    width = int(_BLOT * max(mask.shape)) | 1
+    inside = np.pad(mask, width // 2).astype(np.float32)
+    return bool(window.smallest(inside, width).any())
+
+
+def sheet_in(ink: Ink) -> Box | None:
+    """The inside of a sheet of paper that was taken for ink because it lies on something else, if there is one."""
+    pieces = pieces_of(ink.mask)
+    if not len(pieces):
+        return None
+    largest = int(np.argmax(pieces.areas))
+    top, left, bottom, right = pieces.boxes[largest]
+    height, width = bottom - top, right - left
+    if pieces.areas[largest] < _SHEET * ink.mask.size or pieces.areas[largest] < _FILLED * height * width:
+        return None
+    inset = int(_RIM * max(height, width))
+    return np.array([top + inset, left + inset, bottom - inset, right - inset])
 
 
 def without_specks(pieces: Pieces, ink: Ink) -> list[int]:
@@ -68,7 +99,7 @@ def without_specks(pieces: Pieces, ink: Ink) -> list[int]:
     sizes = pieces.boxes[:, 2:] - pieces.boxes[:, :2]
     longer = sizes.max(axis=1, initial=0)
     wanted = longer >= LEAST_HEIGHT * max(height, width)
-    wanted &= ~_edges_of_the_page(pieces.boxes, height, width)
+    wanted &= ~_edges_of_the_page(pieces, ink.mask.shape)
     if wanted.any():
         wanted &= longer >= _SPECK * longer[wanted].max()
     strong = pieces_strength(pieces, ink) >= _STRONG
@@ -111,16 +142,24 @@ def in_reading_order(boxes: list[Box]) -> list[int]:
     return [i for line in lines for i in sorted(line, key=lambda i: int(boxes[i][1] + boxes[i][3]))]
 
 
-def _edges_of_the_page(boxes: NDArray[np.intp], height: int, width: int) -> NDArray[np.bool_]:
-    """Which pieces run along the border of the picture, or across all of it, while something else does not."""
-    touches = np.stack(
-        [boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= height - 1, boxes[:, 3] >= width - 1], axis=1
-    )
-    spans = (boxes[:, 2:] - boxes[:, :2]) >= 0.9 * np.array([height, width])
-    edges = np.asarray(touches.any(axis=1) & spans.any(axis=1))
-    if edges.all():
-        edges[:] = False
-    return edges
+def _edges_of_the_page(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which pieces are the end of the paper and what lies beyond it, while something else can be a digit.
+
+    They touch the border of the picture and go from one side of it to the other, along a side or covering most of it.
+    """
+    size = np.array(shape)
+    begins, ends = pieces.boxes[:, :2], pieces.boxes[:, 2:]
+    touching = ((begins <= 1) | (ends >= size - 1)).any(axis=1)
+    across = (ends - begins >= _ACROSS * size).any(axis=1)
+    along = ((ends <= _MARGIN * size) | (begins >= (1 - _MARGIN) * size)).any(axis=1)
+    edges, rims = np.zeros((2, len(pieces)), np.bool_)
+    for i in np.flatnonzero(touching & across):
+        piece = pieces.paint(np.array([i]))
+        covered = sum(float(side.mean()) >= _COVERED for side in (piece[0], piece[-1], piece[:, 0], piece[:, -1]))
+        edges[i] = along[i] or covered > 0
+        rims[i] = covered > 2  # darkness all around is light that falls off
+    others = (ends - begins).max(axis=1)[~edges]
+    return edges if others.max(initial=0) >= _DIGIT_ON_PAGE * size.max() else rims
 
 
 def _first_pair(groups: list[list[int]], boxes: NDArray[np.intp]) -> tuple[int, int] | None:

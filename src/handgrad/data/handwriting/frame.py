@@ -19,7 +19,7 @@ CENTRE = SIDE // 2
 FINE = 12
 """Pixels of the glyph, before it is made small, for one of MNIST's."""
 
-THINNEST, THICKEST = 2.4, 4.2
+THINNEST, THICKEST = 2.6, 3.6
 """Strokes, in pixels of MNIST: what is outside is brought to the nearer of the two."""
 
 

@@ -24,8 +24,10 @@ LUMA = (0.299, 0.587, 0.114)
 _CLEARER = 1.5
 """So many times as much contrast must one colour alone have to be taken instead of brightness."""
 
-_WIDEST_STROKE = 0.3
-"""Of the longer side of the picture: what is wider in both directions is light and shadow, not ink."""
+_STROKES = (0.1, 0.2, 0.4)
+"""Of the longer side of the picture: how wide strokes may be; what is wider still is light and shadow."""
+
+_MUCH_MORE = 1.25
 
 _COARSE_SIDE = 256
 """Pixels of the longer side in which the paper is looked for."""
@@ -61,15 +63,16 @@ class Ink:
 
 def grey_of(colours: Colours) -> Grey:
     """How bright each pixel looks, 0 to 1; or its red, green or blue, where only that tells ink from paper."""
-    channels = np.moveaxis(colours, 2, 0).astype(np.float32) / 255
-    if not (colours == colours[:, :, :1]).all():
-        shades = [np.tensordot(np.array(LUMA, np.float32), channels, 1), *channels]
-        spreads = [_spread(shade) for shade in shades]
-        best = int(np.argmax(spreads))
-        shade: Grey = shades[best if spreads[best] > _CLEARER * spreads[0] else 0]
-        return shade
-    grey: Grey = channels[0]
-    return grey
+    red, green, blue = (colours[:, :, i] for i in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return np.divide(red, 255, dtype=np.float32)
+    channels = [np.divide(channel, 255, dtype=np.float32) for channel in (red, green, blue)]
+    luma = np.zeros_like(channels[0])
+    for share, channel in zip(LUMA, channels, strict=True):
+        luma += np.float32(share) * channel
+    spreads = [_spread(shade) for shade in (luma, *channels)]
+    best = int(np.argmax(spreads))
+    return channels[best - 1] if spreads[best] > _CLEARER * spreads[0] else luma
 
 
 def enlarged(grey: Grey) -> Grey:
@@ -85,17 +88,28 @@ def enlarged(grey: Grey) -> Grey:
 
 
 def find_ink(grey: Grey) -> Ink | None:
-    """Find the ink, or None where there is none."""
+    """Find the ink, or None where there is none.
+
+    The paper is looked for with a narrow window first, which even a sharp shadow does not disturb. Where a window twice
+    as wide finds much more ink, the strokes were wider than the first one.
+    """
     smooth = window.mean(grey, 3)
     light_on_dark = is_light_on_dark(smooth)
     if light_on_dark:
         smooth = np.subtract(np.float32(1), smooth)
-    paper = paper_under(smooth)
-    darkness = np.divide(paper - smooth, np.maximum(paper, _DARKEST_PAPER), dtype=np.float32)
-    some = darkness[:: max(1, len(darkness) // 128)]  # enough for a median
-    middle = float(np.median(some))  # of the paper, for most of a picture is paper
-    grain = 1.4826 * float(np.median(np.abs(some - middle)))
-    darkness -= middle
+    found: Ink | None = None
+    for share in _STROKES:
+        wider = _ink_under(smooth, paper_under(smooth, share), light_on_dark)
+        if found and wider and np.count_nonzero(wider.mask) <= _MUCH_MORE * np.count_nonzero(found.mask):
+            return found
+        found = wider or found
+    return found
+
+
+def _ink_under(smooth: Grey, paper: Grey, light_on_dark: bool) -> Ink | None:
+    darkness = _darkness(smooth, paper)
+    middle, grain = _paper_of(darkness)
+    darkness -= np.float32(middle)
     strong = _strongest(darkness)
     if strong < max(_LEAST_CONTRAST, _GRAIN * grain):
         return None
@@ -105,30 +119,36 @@ def find_ink(grey: Grey) -> Ink | None:
     return Ink(strength, mask, (1 - darkness).clip(0, 1), light_on_dark)
 
 
-def is_light_on_dark(grey: Grey) -> bool:
-    """Whether what stands out from the paper, as the border of the picture shows it, is lighter.
+def _darkness(grey: Grey, paper: Grey) -> Grey:
+    """The share of the paper's light that is missing."""
+    return np.divide(paper - grey, np.maximum(paper, _DARKEST_PAPER), dtype=np.float32)
 
-    The border's brightness is taken for a slope (a surface of degree two, so that uneven light is no ink), fitted three
-    times, each time without what lies far off.
+
+def is_light_on_dark(grey: Grey) -> bool:
+    """Whether most of what differs from the border of the picture, as its light goes on inside, is lighter.
+
+    The light is a plane, and less of it towards the corners. It is fitted to the border with the least sum of
+    distances, found by weighting squares again and again, which a digit that touches the border cannot tilt.
     """
     height, width = grey.shape
     step = max(1, max(height, width) // 128)
     coarse = grey[::step, ::step].astype(np.float64)
     rows, columns = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in coarse.shape)
     y, x = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
-    surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    light = np.stack([np.ones_like(x), x, y, x * x + y * y], axis=1)
     values = coarse.ravel()
     ring = np.maximum(np.abs(x), np.abs(y)) > 0.94
-    for _ in range(3):
-        slope = np.linalg.lstsq(surface[ring], values[ring], rcond=None)[0]
-        rest = values - surface @ slope
-        off = np.abs(rest)
-        ring &= off <= 2 * np.median(off[ring]) + 0.02
+    weights = np.ones(int(ring.sum()))
+    rest = values
+    for _ in range(8):
+        fitted = np.linalg.lstsq(light[ring] * weights[:, None], values[ring] * weights, rcond=None)[0]
+        rest = values - light @ fitted
+        weights = 1 / np.sqrt(np.maximum(np.abs(rest[ring]), 0.01))
     return bool((rest**3).sum() > 0)
 
 
-def paper_under(grey: Grey) -> Grey:
-    """How bright the paper is at each place, where the ink is darker: the picture with every narrow dark thing closed.
+def paper_under(grey: Grey, share: float) -> Grey:
+    """How bright the paper is where the ink is darker: the picture with all dark closed that is narrower than `share`.
 
     Paper changes slowly, so that a coarse picture is enough: the brightest pixel of each square.
     """
@@ -138,7 +158,7 @@ def paper_under(grey: Grey) -> Grey:
     step = -(-max(height, width) // _COARSE_SIDE)
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     coarse = np.maximum.reduceat(np.maximum.reduceat(grey, rows, axis=0), columns, axis=1)
-    wide = int(_WIDEST_STROKE * max(coarse.shape)) | 1
+    wide = int(share * max(coarse.shape)) | 1
     closed = window.mean(window.smallest(window.largest(coarse, wide), wide), wide // 4 | 1)
     box = (0, 0, width / step, height / step)
     return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR, box=box))
@@ -147,7 +167,21 @@ def paper_under(grey: Grey) -> Grey:
 def _strongest(darkness: Grey) -> float:
     """How dark the darkest few pixels are: 8, or one in 5,000."""
     few = min(darkness.size, max(8, darkness.size // 5000))
-    return float(np.partition(darkness, darkness.size - few, axis=None)[darkness.size - few])
+    darkest = darkness[darkness > 0.7 * float(darkness.max())]  # few enough to be sorted, and mostly enough
+    if len(darkest) < few:
+        darkest = darkness.ravel()
+    return float(np.partition(darkest, len(darkest) - few)[len(darkest) - few])
+
+
+def _paper_of(darkness: Grey) -> tuple[float, float]:
+    """Mean and standard deviation of the paper's own darkness, as if normal, from the lightest third of the picture.
+
+    Two thirds of it may be ink, as where a thick digit was cut out closely.
+    """
+    some = darkness[:: max(1, len(darkness) // 256)]
+    low, high = (float(q) for q in np.quantile(some, (0.05, 0.3)))
+    deviation = (high - low) / 1.1204  # between these quantiles lie 1.1204 standard deviations,
+    return high + 0.5244 * deviation, deviation  # and 0.5244 between the higher one and the mean
 
 
 def _spread(shade: Grey) -> float:

@@ -30,7 +30,7 @@ MOST_PIXELS = 64_000_000
 MOST_BYTES = 256 * 2**20
 
 WORKING_SIDE = 1024
-"""Pixels of the longer side, about, of what the other steps see of a large picture."""
+"""Pixels of the longer side, at most, of what the other steps see of a large picture, and more than half of it."""
 
 _BAND = 256
 """Rows that are converted at once."""
@@ -49,7 +49,7 @@ _SAVE = "save it as PNG or JPEG"
 
 
 def read(source: "str | os.PathLike[str] | bytes | Image.Image | ArrayLike") -> Colours:
-    """The colours of a picture: upright as its EXIF data says, what is transparent on white, at most about 1.5 million.
+    """The colours of a picture: upright as its EXIF data says, what is transparent on white, not too large.
 
     Args:
         source: a file's name, a file's bytes, a Pillow image, or what NumPy can make an array of.
@@ -208,7 +208,7 @@ def _reduced(image: "Image.Image") -> "Image.Image":
     low, high = (0.0, 1.0)
     if wide:
         low, high = _range(image)
-    factor = max(1, round(max(image.size) / WORKING_SIDE))
+    factor = -(-max(image.size) // WORKING_SIDE)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     width, height = image.size
     small = Image.new(mode, (-(-width // factor), -(-height // factor)))

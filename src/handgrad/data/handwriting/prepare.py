@@ -20,7 +20,7 @@ class Prepared:
 
     Attributes:
         colours: the picture, `(height, width, 3)`.
-        grey: how bright it looks, 0 to 1; a small picture enlarged.
+        grey: how bright it looks, 0 to 1; a small picture enlarged, and of paper on a desk the paper alone.
         ink: what is ink, or None where nothing is drawn.
         digits: each digit's ink, in reading order; empty where nothing is drawn or the picture was left as it is.
         glyphs: each digit's shape, strokes as wide as MNIST's.
@@ -50,6 +50,10 @@ def prepare(colours: Colours) -> Prepared:
             return Prepared(colours, grey, None, (), (), as_given[None])
     grey = paper.enlarged(grey)
     ink = paper.find_ink(grey)
+    if ink and (sheet := digits.sheet_in(ink)) is not None:  # paper on a desk: what is drawn is drawn on the paper
+        top, left, bottom, right = sheet
+        grey = np.ascontiguousarray(grey[top:bottom, left:right])
+        ink = paper.find_ink(grey)
     found = tuple(digits.find_digits(ink)) if ink else ()
     glyphs = tuple(frame.glyph_of(digit.strength, digit.mask) for digit in found)
     images = [frame.framed(glyph) for glyph in glyphs]
