@@ -17,7 +17,7 @@ from handgrad.engine.losses import LOSSES
 from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.training.recipe import CLASS_WEIGHTS, SCHEDULES
 
-COMMANDS = ("train", "evaluate", "plot", "data", "check-gradients", "recipes")
+COMMANDS = ("train", "evaluate", "predict", "plot", "data", "check-gradients", "recipes")
 
 
 def start(*words: object, **options: object) -> "subprocess.Popen[str]":

@@ -18,6 +18,9 @@ from handgrad.data.handwriting.window import Grey
 LEAST_HEIGHT = 0.025
 """Of the longer side of the picture: what is smaller is a speck, even if there is nothing else."""
 
+MOST_PIECES = 60
+"""Of a picture that is full of something else, no more are looked at."""
+
 _SPECK = 0.12
 """Of the longest piece's longer side."""
 
@@ -94,21 +97,14 @@ def sheet_in(ink: Ink) -> Box | None:
 
 
 def without_specks(pieces: Pieces, ink: Ink) -> list[int]:
-    """The numbers of the pieces that can be digits or parts of one."""
-    height, width = ink.mask.shape
-    sizes = pieces.boxes[:, 2:] - pieces.boxes[:, :2]
-    longer = sizes.max(axis=1, initial=0)
-    wanted = longer >= LEAST_HEIGHT * max(height, width)
+    """The numbers of the pieces that can be digits or parts of one; of very many, the longest."""
+    longer = (pieces.boxes[:, 2:] - pieces.boxes[:, :2]).max(axis=1, initial=0)
+    wanted = longer >= LEAST_HEIGHT * max(ink.mask.shape)
     wanted &= ~_edges_of_the_page(pieces, ink.mask.shape)
     if wanted.any():
         wanted &= longer >= _SPECK * longer[wanted].max()
-    strong = pieces_strength(pieces, ink) >= _STRONG
-    return [int(i) for i in np.flatnonzero(wanted & strong)]
-
-
-def pieces_strength(pieces: Pieces, ink: Ink) -> NDArray[np.float32]:
-    """The strongest pixel of each piece's box, `(n,)`."""
-    return np.array([ink.strength[t:b, l:r].max() for t, l, b, r in pieces.boxes], np.float32)
+    longest = sorted(np.flatnonzero(wanted).tolist(), key=lambda i: -int(longer[i]))[:MOST_PIECES]
+    return sorted(i for i in longest if _strongest_in(pieces.boxes[i], ink) >= _STRONG)
 
 
 def joined(boxes: NDArray[np.intp], numbers: list[int]) -> list[list[int]]:
@@ -151,7 +147,7 @@ def _edges_of_the_page(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.boo
     begins, ends = pieces.boxes[:, :2], pieces.boxes[:, 2:]
     touching = ((begins <= 1) | (ends >= size - 1)).any(axis=1)
     across = (ends - begins >= _ACROSS * size).any(axis=1)
-    along = ((ends <= _MARGIN * size) | (begins >= (1 - _MARGIN) * size)).any(axis=1)
+    along = np.asarray(((ends <= _MARGIN * size) | (begins >= (1 - _MARGIN) * size)).any(axis=1))
     edges, rims = np.zeros((2, len(pieces)), np.bool_)
     for i in np.flatnonzero(touching & across):
         piece = pieces.paint(np.array([i]))
@@ -160,6 +156,11 @@ def _edges_of_the_page(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.boo
         rims[i] = covered > 2  # darkness all around is light that falls off
     others = (ends - begins).max(axis=1)[~edges]
     return edges if others.max(initial=0) >= _DIGIT_ON_PAGE * size.max() else rims
+
+
+def _strongest_in(box: Box, ink: Ink) -> float:
+    top, left, bottom, right = box
+    return float(ink.strength[top:bottom, left:right].max())
 
 
 def _first_pair(groups: list[list[int]], boxes: NDArray[np.intp]) -> tuple[int, int] | None:

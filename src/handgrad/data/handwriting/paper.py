@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handgrad.data.handwriting import window
 from handgrad.data.handwriting.picture import Colours
@@ -94,26 +95,27 @@ def find_ink(grey: Grey) -> Ink | None:
     as wide finds much more ink, the strokes were wider than the first one.
     """
     smooth = window.mean(grey, 3)
-    light_on_dark = is_light_on_dark(smooth)
-    if light_on_dark:
-        smooth = np.subtract(np.float32(1), smooth)
+    light = light_of(smooth)
+    light_on_dark = is_light_on_dark(smooth, light)
+    # What is written darkly takes a share of the light; chalk on a board adds to the little that there is.
+    even: Grey = np.asarray(1 - (smooth - light) if light_on_dark else smooth / np.maximum(light, _DARKEST_PAPER))
     found: Ink | None = None
     for share in _STROKES:
-        wider = _ink_under(smooth, paper_under(smooth, share), light_on_dark)
+        wider = _ink_under(even, paper_under(even, share), light_on_dark)
         if found and wider and np.count_nonzero(wider.mask) <= _MUCH_MORE * np.count_nonzero(found.mask):
             return found
         found = wider or found
     return found
 
 
-def _ink_under(smooth: Grey, paper: Grey, light_on_dark: bool) -> Ink | None:
-    darkness = _darkness(smooth, paper)
+def _ink_under(even: Grey, paper: Grey, light_on_dark: bool) -> Ink | None:
+    darkness = _darkness(even, paper)
     middle, grain = _paper_of(darkness)
     darkness -= np.float32(middle)
     strong = _strongest(darkness)
     if strong < max(_LEAST_CONTRAST, _GRAIN * grain):
         return None
-    level = float(np.median(darkness[darkness > strong / 2]))
+    level = _quantile(darkness[darkness > strong / 2], 0.5)
     strength = (darkness / np.float32(level)).clip(0, 1)
     mask = strength > max(_EDGE, _GRAIN / 2 * grain / level)
     return Ink(strength, mask, (1 - darkness).clip(0, 1), light_on_dark)
@@ -121,30 +123,45 @@ def _ink_under(smooth: Grey, paper: Grey, light_on_dark: bool) -> Ink | None:
 
 def _darkness(grey: Grey, paper: Grey) -> Grey:
     """The share of the paper's light that is missing."""
-    return np.divide(paper - grey, np.maximum(paper, _DARKEST_PAPER), dtype=np.float32)
+    missing: Grey = np.divide(paper - grey, np.maximum(paper, _DARKEST_PAPER), dtype=np.float32)
+    return missing
 
 
-def is_light_on_dark(grey: Grey) -> bool:
-    """Whether most of what differs from the border of the picture, as its light goes on inside, is lighter.
+def light_of(grey: Grey) -> Grey:
+    """How bright the picture would be without ink, as its border goes on inside: a slope, and a fall to the corners.
 
-    The light is a plane, and less of it towards the corners. It is fitted to the border with the least sum of
-    distances, found by weighting squares again and again, which a digit that touches the border cannot tilt.
+    It is the surface with the least sum of distances from the border, found by weighting squares again and again, which
+    a digit that touches the border cannot tilt.
     """
     height, width = grey.shape
     step = max(1, max(height, width) // 128)
-    coarse = grey[::step, ::step].astype(np.float64)
-    rows, columns = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in coarse.shape)
-    y, x = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
-    light = np.stack([np.ones_like(x), x, y, x * x + y * y], axis=1)
-    values = coarse.ravel()
-    ring = np.maximum(np.abs(x), np.abs(y)) > 0.94
-    weights = np.ones(int(ring.sum()))
-    rest = values
+    coarse = grey[::step, ::step]
+    surface = _surface(*coarse.shape)
+    ring = np.maximum(np.abs(surface[:, 1]), np.abs(surface[:, 2])) > 0.94
+    seen, values = surface[ring], coarse.ravel()[ring].astype(np.float64)
+    weights = np.ones(len(values))
+    fitted: NDArray[np.floating] = np.zeros(surface.shape[1])
     for _ in range(8):
-        fitted = np.linalg.lstsq(light[ring] * weights[:, None], values[ring] * weights, rcond=None)[0]
-        rest = values - light @ fitted
-        weights = 1 / np.sqrt(np.maximum(np.abs(rest[ring]), 0.01))
+        fitted = np.linalg.lstsq(seen * weights[:, None], values * weights, rcond=None)[0]
+        weights = 1 / np.sqrt(np.maximum(np.abs(values - seen @ fitted), 0.01))
+    constant, x, y, fall = (np.float32(share) for share in fitted)
+    rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32) for n in grey.shape)
+    light: Grey = (constant + y * rows + fall * rows**2)[:, None] + (x * columns + fall * columns**2)
+    return light.clip(0, 1)
+
+
+def is_light_on_dark(grey: Grey, light: Grey) -> bool:
+    """Whether most of what differs from the light is lighter than it."""
+    step = max(1, max(grey.shape) // 128)
+    rest = (grey - light)[::step, ::step].astype(np.float64)
     return bool((rest**3).sum() > 0)
+
+
+def _surface(height: int, width: int) -> NDArray[np.float64]:
+    """1, x, y and x² + y² at each point of a grid from -1 to 1, `(height * width, 4)`."""
+    rows, columns = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in (height, width))
+    y, x = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
+    return np.stack([np.ones_like(x), x, y, x * x + y * y], axis=1)
 
 
 def paper_under(grey: Grey, share: float) -> Grey:
@@ -159,7 +176,8 @@ def paper_under(grey: Grey, share: float) -> Grey:
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     coarse = np.maximum.reduceat(np.maximum.reduceat(grey, rows, axis=0), columns, axis=1)
     wide = int(share * max(coarse.shape)) | 1
-    closed = window.mean(window.smallest(window.largest(coarse, wide), wide), wide // 4 | 1)
+    closed = window.smallest(window.largest(coarse, wide), wide)
+    closed = np.minimum(closed, window.mean(closed, wide // 4 | 1))  # smooth, and no shine on a shadow's edge
     box = (0, 0, width / step, height / step)
     return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR, box=box))
 
@@ -179,11 +197,17 @@ def _paper_of(darkness: Grey) -> tuple[float, float]:
     Two thirds of it may be ink, as where a thick digit was cut out closely.
     """
     some = darkness[:: max(1, len(darkness) // 256)]
-    low, high = (float(q) for q in np.quantile(some, (0.05, 0.3)))
+    low, high = _quantile(some, 0.05), _quantile(some, 0.3)
     deviation = (high - low) / 1.1204  # between these quantiles lie 1.1204 standard deviations,
     return high + 0.5244 * deviation, deviation  # and 0.5244 between the higher one and the mean
 
 
 def _spread(shade: Grey) -> float:
-    low, high = np.quantile(shade[:: max(1, len(shade) // 256)], (0.002, 0.998))
-    return float(high - low)
+    some = shade[:: max(1, len(shade) // 256)]
+    return _quantile(some, 0.998) - _quantile(some, 0.002)
+
+
+def _quantile(values: NDArray[np.floating], share: float) -> float:
+    """The value that this share of all lies below; `np.quantile` would load all of `numpy.ma`."""
+    place = int(share * (values.size - 1))
+    return float(np.partition(values, place, axis=None)[place])
