@@ -1,9 +1,10 @@
 """`handgrad predict`: which digit stands on a picture."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -67,9 +68,7 @@ def predict(
 def _printer(named: Sequence[Named], reader: "Reader", as_json: bool) -> Any:  # noqa: ANN401 - a function of a name and an answer
     if as_json:
         return lambda name, answer: typer.echo(json.dumps({"picture": name, **_told(answer)}))
-    import sys
-
-    if screen.is_plain(sys.stdout) or len(named) > SHOWN:
+    if screen.is_plain(sys.stdout) or len(named) > SHOWN or not can_be_drawn(sys.stdout):
         width = min(max(len(one.name) for one in named), _LONGEST_NAME)
         return lambda name, answer: _print_line(name.ljust(width), answer)
     from handgrad.cli.seen import show
@@ -119,6 +118,15 @@ def _print_line(name: str, answer: "Reading | Number | HandgradError") -> None:
 def percent(probability: float) -> str:
     """One digit after the point, and never a certainty that is none."""
     return f"{min(probability, 0.999):6.1%}"
+
+
+def can_be_drawn(stream: TextIO) -> bool:
+    """Whether a stream can carry the characters that pictures are made of; old consoles of Windows cannot."""
+    try:
+        "▀▏".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _draw_steps(page: "Page", name: str, folder: Path) -> None:
