@@ -8,10 +8,16 @@ docs/handwriting.md is printed here. The test images are for this alone: what ca
 
 import argparse
 import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise, product
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -31,6 +37,8 @@ PLACES: Final = {"middle": (0.5, 0.5), "top left": (0, 0), "top right": (1, 0), 
                  "bottom right": (1, 1)}  # fmt: skip
 FONT_SIZES: Final = (40, 120, 360)
 NONE, SEVERAL = -1, -2
+
+Run = Callable[..., list[tuple[int, float]]]
 
 
 @cache
@@ -65,7 +73,7 @@ def as_they_are(model: str, test: Examples) -> None:
         print(f"{name:30}  {share(right)}", flush=True)
 
 
-def redrawn(model: str, test: Examples, n: int, run: Callable[..., list[tuple[int, float]]]) -> None:
+def redrawn(model: str, test: Examples, n: int, run: Run) -> None:
     images, labels = test.images.reshape(-1, 28, 28)[:n], test.labels[:n]
     hows = [circumstances(SEED, i) for i in range(n)]
     answers = run(partial(read_redrawn, model), list(zip(images, hows, strict=True)))
@@ -88,7 +96,7 @@ def redrawn(model: str, test: Examples, n: int, run: Callable[..., list[tuple[in
         print(f"  {name:28}  {share(right[[how.light_on_dark is wanted for how in hows]])}", flush=True)
 
 
-def in_places(model: str, test: Examples, n: int, run: Callable[..., list[tuple[int, float]]]) -> None:
+def in_places(model: str, test: Examples, n: int, run: Run) -> None:
     images, labels = test.images.reshape(-1, 28, 28)[:n], test.labels[:n]
     for name, place in PLACES.items():
         hows = [circumstances(SEED, i).at(*place) for i in range(n)]
@@ -117,25 +125,45 @@ def fonts(model: str, folder: Path) -> None:
         print(f"  all fonts                     {share(every)}")
 
 
-def enlarged_digits(model: str) -> None:
+def enlarged_digits(model: str, run: Run) -> None:
     dataset = sources.load("digits")
+    parts = (dataset.training, dataset.test)
+    pixels = np.concatenate([part.images for part in parts]).reshape(-1, 8, 8)
+    labels = np.concatenate([part.labels for part in parts])
+    small = (pixels.astype(np.uint16) * 255 // 16).astype(np.uint8)
     for name, how in (("smoothly", Image.Resampling.BICUBIC), ("as squares", Image.Resampling.NEAREST)):
-        for polarity, turn in (("light on dark", False), ("dark on light", True)):
-            right = []
-            for part in (dataset.training, dataset.test):
-                for image, label in zip(part.images.reshape(-1, 8, 8), part.labels, strict=True):
-                    small = Image.fromarray((image.astype(np.uint16) * 255 // 16).astype(np.uint8))
-                    large = np.asarray(small.resize((200, 200), how))
-                    right.append(read(model, 255 - large if turn else large)[0] == label)
+        large = [np.asarray(Image.fromarray(one).resize((200, 200), how)) for one in small]
+        for polarity, pictures in (("light on dark", large), ("dark on light", [255 - one for one in large])):
+            right = np.array([digit for digit, _ in run(partial(read, model), pictures)]) == labels
             print(f"  {name + ', ' + polarity:28}  {share(right)}", flush=True)
+
+
+def seconds(model: str, test: Examples, times: int = 15) -> None:
+    """From the start of a process to its answer, for a picture of about 600x600 pixels."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "photo.jpg"
+        how = replace(circumstances(SEED, 0), scale=10.0, page=(2.1, 2.1))
+        file.write_bytes(redraw(test.images[0].reshape(28, 28), how))
+        command = [sys.executable, "-m", "handgrad", "predict", str(file)]
+        command += [] if model == models.DEFAULT else ["--model", model]
+        taken = []
+        for _ in range(times):
+            began = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
+            taken.append(time.perf_counter() - began)
+    print(
+        f"start to answer, {times} times: median {median(taken):.2f} s, {min(taken):.2f} to {max(taken):.2f}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default=models.DEFAULT)
     parser.add_argument("--images", type=int, default=10_000, help="drawn again")
-    parser.add_argument("--places", type=int, default=2_000, help="of them, in five places each")
+    parser.add_argument("--places", type=int, default=1_000, help="of them, in five places each")
     parser.add_argument("--fonts", type=Path, help="a folder of TrueType and OpenType fonts, such as /usr/share/fonts")
+    parser.add_argument("--only-seconds", action="store_true", help="measure nothing but how long an answer takes")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     try:
@@ -143,6 +171,9 @@ def main() -> None:
         chosen = reader(given.model)
     except HandgradError as error:
         raise SystemExit(str(error)) from error
+    seconds(given.model, test)
+    if given.only_seconds:
+        return
     print(f"model {given.model}, sure from {chosen.sure_from:.2f}; right, and the 95% interval")
     as_they_are(given.model, test)
     with multiprocessing.Pool(given.processes) as pool:
@@ -151,8 +182,8 @@ def main() -> None:
         if given.places:
             print(f"the first {given.places:,} in five places of the same page")
             in_places(given.model, test, given.places, run)
-    print("scikit-learn's 8x8 digits, enlarged to 200x200")
-    enlarged_digits(given.model)
+        print("scikit-learn's 8x8 digits, enlarged to 200x200")
+        enlarged_digits(given.model, run)
     if given.fonts is not None:
         print("digits of fonts")
         fonts(given.model, given.fonts)

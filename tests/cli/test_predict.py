@@ -144,6 +144,11 @@ def test_pictures_are_asked_for(refused):
     assert "image" in refused(2, "predict").lower()
 
 
+def size_of(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size
+
+
 def test_the_steps_are_drawn(handgrad):
     Path("other").mkdir()
     Path("other", "seven.png").write_bytes(Path("seven.png").read_bytes())
@@ -158,7 +163,7 @@ def test_the_steps_are_drawn(handgrad):
     assert 1 == answer.code
     expected = {"seven.png", "seven-2.png", "blank.png", "page.png", "framed.png"}
     assert expected == {file.name for file in Path("steps").iterdir()}
-    sizes = {file.name: Image.open(file).size for file in Path("steps").iterdir()}
+    sizes = {file.name: size_of(file) for file in Path("steps").iterdir()}
     assert sizes["seven.png"] == sizes["seven-2.png"]
     assert sizes["page.png"][1] > 2 * sizes["seven.png"][1]
     assert sizes["framed.png"][0] == sizes["blank.png"][0] < sizes["seven.png"][0]

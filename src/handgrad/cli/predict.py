@@ -116,8 +116,10 @@ def _print_line(name: str, answer: "Reading | Number | HandgradError") -> None:
 
 
 def percent(probability: float) -> str:
-    """One digit after the point, and never a certainty that is none."""
-    return f"{min(probability, 0.999):6.1%}"
+    """Six characters, one digit after the point, and never a certainty that is none."""
+    if probability < 0.001:
+        return " <0.1%"
+    return ">99.9%" if probability > 0.999 else f"{probability:6.1%}"
 
 
 def can_be_drawn(stream: TextIO) -> bool:

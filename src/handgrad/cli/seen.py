@@ -42,6 +42,7 @@ def show(name: str, answer: "Reading | Number | HandgradError", sure_from: float
             grid = screen.columns()
             grid.add_row(small_picture(answer.image), _thoughts(name, answer, sure_from))
             console.print(grid)
+            console.print()
 
 
 def small_picture(image: NDArray[np.uint8]) -> "Text":

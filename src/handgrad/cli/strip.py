@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from handgrad.cli.predict import percent
 from handgrad.plots import Panel, steps
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
 
 
 def _seen(reading: "Reading", caption: str) -> Panel:
-    return Panel(f"read: {reading.digit}, {min(reading.confidence, 0.999):.1%}", caption, reading.image)
+    return Panel(f"read: {reading.digit}, {percent(reading.confidence).strip()}", caption, reading.image)
 
 
 def _bytes(share: NDArray[np.floating] | NDArray[np.bool_]) -> NDArray[np.uint8]:

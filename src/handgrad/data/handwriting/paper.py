@@ -142,8 +142,9 @@ def light_of(grey: Grey) -> Grey:
     weights = np.ones(len(values))
     fitted: NDArray[np.floating] = np.zeros(surface.shape[1])
     for _ in range(8):
-        fitted = np.linalg.lstsq(seen * weights[:, None], values * weights, rcond=None)[0]
-        weights = 1 / np.sqrt(np.maximum(np.abs(values - seen @ fitted), 0.01))
+        # The normal equations are four by four; BLAS would wake all its threads for the border itself.
+        fitted = np.linalg.lstsq((seen.T * weights) @ seen, (seen.T * weights) @ values, rcond=None)[0]
+        weights = 1 / np.maximum(np.abs(values - seen @ fitted), 0.01)
     constant, x, y, fall = (np.float32(share) for share in fitted)
     rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32) for n in grey.shape)
     light: Grey = (constant + y * rows + fall * rows**2)[:, None] + (x * columns + fall * columns**2)
