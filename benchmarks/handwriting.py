@@ -174,7 +174,7 @@ def main() -> None:
     seconds(given.model, test)
     if given.only_seconds:
         return
-    print(f"model {given.model}, sure from {chosen.sure_from:.2f}; right, and the 95% interval")
+    print(f"model {given.model}, sure from {chosen.sure_from:.3f}; right, and the 95% interval")
     as_they_are(given.model, test)
     with multiprocessing.Pool(given.processes) as pool:
         run = partial(pool.map, chunksize=10)

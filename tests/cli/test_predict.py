@@ -199,8 +199,8 @@ def test_one_that_is_not_sure_says_so(handgrad, on_terminal, monkeypatch):
 
     assert handgrad("predict", "seven.png").out.endswith("  not sure\n")
     assert handgrad("predict", "--number", "page.jpg").out.endswith("  not sure\n")
-    assert "not sure: below 101%" in on_terminal("predict", "seven.png").out
-    assert "not sure: a digit is below 101%" in on_terminal("predict", "--number", "page.jpg").out
+    assert "not sure: below 101.0%" in on_terminal("predict", "seven.png").out
+    assert "not sure: a digit is below 101.0%" in on_terminal("predict", "--number", "page.jpg").out
     assert 0 == on_terminal("predict", "seven.png").code
     assert "there is no picture gone.png" in on_terminal("predict", "gone.png").err
 

@@ -68,7 +68,7 @@ def _thoughts(name: str, reading: "Reading", sure_from: float) -> "Text":
     lines.append(f"{reading.digit}  ", f"bold {colour}")
     lines.append(f"{percent(reading.confidence).strip()}", f"bold {colour}")
     lines.append(f", then {reading.runner_up} with {percent(reading.runner_up_confidence).strip()}\n")
-    lines.append("\n" if reading.sure else f"not sure: below {sure_from:.0%}\n", _UNSURE)
+    lines.append("\n" if reading.sure else f"not sure: below {sure_from:.1%}\n", _UNSURE)
     for digit, probability in enumerate(reading.probabilities.tolist()):
         strong = digit == reading.digit
         lines.append(f"{digit} ", f"bold {colour}" if strong else screen.QUIET)
@@ -98,7 +98,7 @@ def _show_number(name: str, number: "Number", sure_from: float) -> None:
         (f"  {percent(number.confidence).strip()}", ""),
     ]
     if not number.sure:
-        words.append((f"  not sure: a digit is below {sure_from:.0%}", _UNSURE))
+        words.append((f"  not sure: a digit is below {sure_from:.1%}", _UNSURE))
     pictures = []
     for digit in number.digits:
         halved = digit.image.reshape(14, 2, 14, 2).mean(axis=(1, 3)).astype(np.uint8)

@@ -3,6 +3,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from handgrad.data.handwriting import picture
@@ -155,6 +157,21 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path, content, said):
             picture.read(source)
         assert said in str(refused.value)
         assert "\n" not in str(refused.value)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "BMP"]), st.data())
+def test_a_file_with_wrong_bytes_is_read_or_refused(kind, data):
+    content = bytearray(encoded(Image.linear_gradient("L").resize((20, 20)), kind))
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(0, min(99, len(content) - 1)))] = data.draw(st.integers(0, 255))
+    try:
+        colours = picture.read(bytes(content))
+    except HandgradError as error:
+        text = str(error)
+        assert text.startswith("what was given ")
+    else:
+        assert (3, 3) == (colours.ndim, colours.shape[2])
 
 
 def test_a_place_without_a_file_is_refused(tmp_path):

@@ -80,6 +80,13 @@ def test_paper_on_a_desk_is_looked_at_alone(seven, alone):
     assert alike(image, alone)
 
 
+def test_a_strip_is_no_sheet_of_paper():
+    strip = np.zeros((8, 129), np.uint8)
+    strip[3:5] = 255
+
+    assert 1 >= len(prepared(strip).images)
+
+
 def test_colours_of_equal_brightness_are_told_apart():
     array = np.zeros((200, 300, 3), np.uint8)
     array[:, :] = 0, 128, 0

@@ -93,6 +93,8 @@ def sheet_in(ink: Ink) -> Box | None:
     if pieces.areas[largest] < _SHEET * ink.mask.size or pieces.areas[largest] < _FILLED * height * width:
         return None
     inset = int(_RIM * max(height, width))
+    if min(height, width) <= 3 * inset:  # a strip, not a sheet
+        return None
     return np.array([top + inset, left + inset, bottom - inset, right - inset])
 
 

@@ -146,6 +146,8 @@ def _read_stream(stream: Any, name: str, start: bytes) -> Colours:  # noqa: ANN4
             warnings.simplefilter("ignore")  # a doubtful tag is no reason not to look at the pixels
             with Image.open(stream, formats=FORMATS) as image:
                 return _decode(image, name)
+    except (HandgradError, MemoryError):
+        raise
     except UnidentifiedImageError as error:
         kind = next((kind for place, magic, kind in _OTHERS if start[place] == magic), None)
         if kind:
@@ -153,25 +155,31 @@ def _read_stream(stream: Any, name: str, start: bytes) -> Colours:  # noqa: ANN4
         raise HandgradError(f"{name} is no picture: neither PNG, JPEG, WebP, TIFF nor BMP") from error
     except Image.DecompressionBombError as error:
         raise HandgradError(f"{name} has far more than {MOST_PIXELS:,} pixels; make it smaller") from error
+    except Exception as error:  # what opens a damaged file raises whatever it stumbles over
+        raise HandgradError(_damaged(name)) from error
 
 
 def _decode(image: "Image.Image", name: str) -> Colours:
-    _check_size(*image.size, name)
+    try:
+        _check_size(*image.size, name)
+        _check_single(image, name)
+        image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a JPEG can be decoded at an eighth of its size
+        return _flattened(_upright(_reduced(image), image))
+    except (HandgradError, MemoryError):
+        raise
+    except Exception as error:  # likewise for what decodes one
+        raise HandgradError(_damaged(name)) from error
+
+
+def _damaged(name: str) -> str:
+    return f"{name} is damaged or cut off, so that its pixels cannot be read; {_SAVE} again"
+
+
+def _check_single(image: "Image.Image", name: str) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a telephone's JPEG with a second view behind the photo
         what = "pages" if image.format == "TIFF" else "frames"
         raise HandgradError(f"{name} holds {frames} {what}, and one picture is read; save the one you mean as PNG")
-    try:
-        image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a JPEG can be decoded at an eighth of its size
-        return _flattened(_upright(_reduced(image), image))
-    except MemoryError:
-        raise
-    except HandgradError:
-        raise
-    except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise HandgradError(
-            f"{name} is damaged or cut off, so that its pixels cannot be read; {_SAVE} again"
-        ) from error
 
 
 def _check_size(width: int, height: int, name: str) -> None:
