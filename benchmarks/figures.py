@@ -44,6 +44,8 @@ def ratios(cells: Sequence[CellResult], machine: Machine) -> "Figure":
             axes = place(figure, 1.35 + i * (panel + gap), height - top - len(mine) * row, panel, len(mine) * row)
             first = first or axes
             _ratio_panel(axes, mine, peers, labelled=i == 0 or not alike)
+            if i:
+                axes.set_ylabel("")
             axes.set_xlim(low, high)
             axes.set_xticks([t for t in _TICKS if low <= t <= high], [f"{t:g}" for t in _TICKS if low <= t <= high])
             axes.set_title("-".join(map(str, sizes)), loc="left", size=10, weight="bold", pad=8)
