@@ -7,7 +7,7 @@ plateau) is shown the validation split and never the test set.
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -22,12 +22,13 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network
 from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, StepDecay
-from handgrad.errors import HandgradError
+from handgrad.errors import HandgradError, UsageError
 from handgrad.training.checkpoint import Snapshot
 from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
 from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
 from handgrad.training.workers.crew import Crew, asked_for
 
@@ -69,17 +70,19 @@ class Run:
         workers: processes that share each step.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int = 1) -> None:
+    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int = 1, teachers: Sequence[Network] = ()) -> None:
         """Stand before the first update.
 
         Args:
             recipe: what decides how it goes.
             dataset: what it learns from.
             workers: processes that are to share each step.
+            teachers: the networks that the recipe names; `runs.prepared` reads them.
 
         Raises:
             HandgradError: the validation split cannot be cut from this data set.
             UsageError: this network cannot be trained by more than one process.
+            ValueError: there are more or fewer teachers than the recipe names, or they cannot read these images.
         """
         self.recipe = recipe
         self.dataset = dataset
@@ -97,9 +100,23 @@ class Run:
         if recipe.validation:
             self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
+        ends = (dataset.training.images.shape[1], n_classes)
+        if len(teachers) != len(recipe.teachers) or any((one.n_in, one.n_out) != ends for one in teachers):
+            raise ValueError(
+                f"the recipe has {len(recipe.teachers)} teachers, networks of {ends[0]} pixels and {ends[1]} classes"
+            )
         self._task = Task.of(
-            recipe, self.network, self._training, n_classes, dataset.image_shape, dataset.white, self._noise
+            recipe,
+            self.network,
+            self._training,
+            n_classes,
+            dataset.image_shape,
+            dataset.white,
+            self._noise,
+            Teachers(teachers, recipe.temperature) if teachers else None,
         )
+        if workers > 1 and teachers:
+            raise UsageError("a network that has teachers cannot be trained by several processes; leave --workers away")
         self.workers = asked_for(self._task, workers)
         self._schedule = _make_schedule(recipe, self.steps_per_epoch)
 
@@ -129,6 +146,11 @@ class Run:
             average = self._task.average.network
             learned |= {"average.theta": average.theta, "average.statistics": average.statistics}
         return learned
+
+    @property
+    def _taught_by(self) -> str:
+        """The fingerprint of the teachers; empty without any."""
+        return self._task.teachers.fingerprint if self._task.teachers else ""
 
     @property
     def epochs_done(self) -> int:
@@ -183,7 +205,8 @@ class Run:
             with limited(1), Crew(self._task, self.workers) as crew:
                 yield crew
         else:
-            with limited(blas_threads(self.network, self.recipe.batch_size)):
+            networks = [self.network, *(self._task.teachers.networks if self._task.teachers else ())]
+            with limited(max(blas_threads(network, self.recipe.batch_size) for network in networks)):
                 yield Solo(self._task)
 
     def _one_epoch(self, hands: Hands, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
@@ -315,12 +338,13 @@ class Run:
             epoch=None if epoch is None else (epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds),
             best_epoch=self._best_epoch,
             history=self.history,
+            teachers=self._taught_by,
         )
         return Snapshot(arrays, msgspec.to_builtins(values))
 
     @classmethod
-    def resume(cls, snapshot: Snapshot, dataset: Dataset) -> "Run":
-        """Stand where the snapshot was taken.
+    def resume(cls, snapshot: Snapshot, dataset: Dataset, teachers: Sequence[Network] = ()) -> "Run":
+        """Stand where the snapshot was taken, with the same data and the same teachers.
 
         Raises:
             HandgradError: it was taken with other data, or it does not hold what it should.
@@ -329,7 +353,9 @@ class Run:
             values = msgspec.convert(snapshot.values, _Values)
             if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run = cls(values.recipe, dataset, values.workers)
+            run = cls(values.recipe, dataset, values.workers, teachers)
+            if values.teachers != run._taught_by:
+                raise HandgradError("the run was taught by other networks than its teachers are now; start a new run")
             run._take_up(values, snapshot.arrays)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
@@ -381,6 +407,7 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     epoch: tuple[int, float, int, int, float] | None
     best_epoch: int
     history: list[EpochRecord]
+    teachers: str = ""
 
 
 def _fill(place: NDArray[Any], array: NDArray[Any], *, finite: bool = True) -> None:
