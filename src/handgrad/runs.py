@@ -161,7 +161,7 @@ def history_of(folder: RunFolder) -> list[EpochRecord]:
         raise HandgradError(f"{folder.history} is damaged: {error}") from error
 
 
-def prepared(recipe: Recipe, dataset: Dataset, workers: int = 1) -> Run:
+def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Run:
     """Stand before the first update of a recipe, its teachers read; otherwise as `Run`.
 
     Raises:
@@ -180,8 +180,8 @@ def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[Network]:
     return [model.network for model in models]
 
 
-def taken_up(folder: RunFolder, dataset: Dataset) -> Run:
-    """Make the run again as it was when it was last saved.
+def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) -> Run:
+    """Make the run again as it was when it was last saved, with as many `workers` as `Run` may be given.
 
     Raises:
         HandgradError: it was stopped before its first save, its checkpoint is damaged, or recipe or data have changed.
@@ -189,7 +189,7 @@ def taken_up(folder: RunFolder, dataset: Dataset) -> Run:
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
     recipe = recipe_of(folder)
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, _teachers_of(recipe, dataset))
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, _teachers_of(recipe, dataset))
     if run.recipe != recipe:
         raise UsageError(
             f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"

@@ -13,6 +13,7 @@ from handgrad.data.augment import PRESETS
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.solo import Solo
+from handgrad.training.workers.crew import Crew
 
 DIGITS = ("train", "--dataset", "digits")
 EPOCHS = ("--epochs", 2)
@@ -29,19 +30,20 @@ PARTS = {
 @pytest.fixture
 def interrupt_at(monkeypatch):
     """Send a signal to this process during some updates, counted from 1 over all runs of the test."""
-    step = Solo.step
+    steps_of = {kind: kind.step for kind in (Solo, Crew)}
 
     def at(*steps, number=signal.SIGINT):
         count = 0
 
-        def signalling(solo, rate):
+        def signalling(hands, rate):
             nonlocal count
             count += 1
             for _ in range(steps.count(count)):
                 signal.raise_signal(number)
-            return step(solo, rate)
+            return steps_of[type(hands)](hands, rate)
 
-        monkeypatch.setattr(Solo, "step", signalling)
+        for kind in steps_of:
+            monkeypatch.setattr(kind, "step", signalling)
 
     return at
 
@@ -362,7 +364,8 @@ def test_two_workers_train_and_go_on(handgrad):
     answer = handgrad(*DIGITS, *EPOCHS, "--workers", "2")
 
     assert 0 == answer.code
-    assert 2 == handgrad("train", "--resume", "runs/classic", "--workers", "1").code
+    assert 0 == handgrad("train", "--resume", "runs/classic", "--workers", "1").code
+    assert "cut for 2 workers" in handgrad("train", "--resume", "runs/classic", "--workers", "3").err
     refused = handgrad(*DIGITS, *EPOCHS, "--workers", "2", "--dropout", "0.5", "--out", "b")
     assert (2, False) == (refused.code, Path("b").exists())
     assert "leave --workers away" in refused.err

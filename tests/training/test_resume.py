@@ -188,7 +188,7 @@ def test_what_is_whole_is_taken_up(stopped, spots):
     assert 3 * run.steps_per_epoch + 2 == run.updates
 
 
-ARRAYS = ("theta", "statistics", "slots.mean", "slots.square", "best.theta", "best.statistics", "order")
+ARRAYS = ("theta", "statistics", "slots.sum", "slots.square_sum", "best.theta", "best.statistics", "order")
 
 
 @pytest.mark.parametrize("name", ARRAYS)

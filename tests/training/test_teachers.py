@@ -96,7 +96,7 @@ def test_a_taught_run_goes_on_as_if_it_had_never_stopped(spots, pause):
     for _ in run.records(lambda: run.updates >= pause):
         pass
     assert not run.finished
-    resumed = finish(Run.resume(run.snapshot(), spots, [network(1)]))
+    resumed = finish(Run.resume(run.snapshot(), spots, teachers=[network(1)]))
 
     assert whole.network.theta.tobytes() == resumed.network.theta.tobytes()
 
@@ -105,11 +105,11 @@ def test_it_goes_on_with_no_other_teacher(spots):
     snapshot = Run(TAUGHT, spots, teachers=[network(1)]).snapshot()
 
     with pytest.raises(HandgradError, match="taught by other networks"):
-        Run.resume(snapshot, spots, [network(2)])
+        Run.resume(snapshot, spots, teachers=[network(2)])
 
 
 def test_what_cannot_be_taught(spots):
-    with pytest.raises(UsageError, match="several processes"):
+    with pytest.raises(UsageError, match="asks the teachers"):
         Run(TAUGHT.but(augment="none"), spots, 2, [network(1)])
     with pytest.raises(UsageError, match="compared by"):
         TAUGHT.but(loss="squared_error")

@@ -41,7 +41,7 @@ def train(
     epochs: Annotated[int | None, _option("N", "Times to see every training image.", RUN)] = None,
     early_stopping: Annotated[int | None, _option("N", "Epochs without progress to end after; 0: off.", RUN)] = None,
     seed: Annotated[int | None, _option("N", "Fixes the start, the order and the noise.", RUN)] = None,
-    workers: Annotated[int | None, _option("N", "Processes that share each step; usually 1.", RUN)] = None,
+    workers: Annotated[int | None, _option("N", "Processes that share each step, by default 1 or 2.", RUN)] = None,
     averaging: Annotated[float | None, _option("SHARE", "Of the averaged weights that an update leaves.", RUN)] = None,
     name: Annotated[str | None, _option("TEXT", "What to call the recipe.", RUN)] = None,
     description: Annotated[str | None, _option("TEXT", "What it is for, in a line.", RUN)] = None,
@@ -145,9 +145,11 @@ def train(
         from handgrad.data import sources
 
         data = sources.load(place, source=source, data_dir=data_dir, notify=notify)
-        run = runs.prepared(chosen, data, workers or 1) if resume is None else runs.taken_up(runs.opened(resume), data)
-    if workers not in (None, run.workers):
-        raise UsageError(f"{resume} was begun with {run.workers} workers; leave --workers away to go on with it")
+        run = (
+            runs.prepared(chosen, data, workers)
+            if resume is None
+            else runs.taken_up(runs.opened(resume), data, workers)
+        )
     with asked_to_stop() as stop:
         folder = runs.begin(run, out) if resume is None else runs.opened(resume)
         _conduct(run, folder, stop, resumed=resume is not None)

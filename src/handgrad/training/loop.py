@@ -30,7 +30,7 @@ from handgrad.training.solo import Solo
 from handgrad.training.task import SILENTLY, Hands, Task
 from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
-from handgrad.training.workers.crew import Crew, asked_for
+from handgrad.training.workers.crew import SHARES, Crew, shares_of
 
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
@@ -67,16 +67,19 @@ class Run:
         dataset: what it learns from.
         network: what it has learned so far; it is what the next update changes.
         history: one record an epoch.
-        workers: processes that share each step.
+        shares: that each step is cut into; 0 if it is not.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int = 1, teachers: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> None:
         """Stand before the first update.
 
         Args:
             recipe: what decides how it goes.
             dataset: what it learns from.
-            workers: processes that are to share each step.
+            workers: processes that are to share each step; by default one, and two where that turns out faster. Up to
+                two make no difference to the result.
             teachers: the networks that the recipe names; `runs.prepared` reads them.
 
         Raises:
@@ -115,9 +118,8 @@ class Run:
             self._noise,
             Teachers(teachers, recipe.temperature) if teachers else None,
         )
-        if workers > 1 and teachers:
-            raise UsageError("a network that has teachers cannot be trained by several processes; leave --workers away")
-        self.workers = asked_for(self._task, workers)
+        self._workers = workers
+        self.shares = shares_of(self._task, workers)
         self._schedule = _make_schedule(recipe, self.steps_per_epoch)
 
         self._epoch: _Epoch | None = None
@@ -201,8 +203,8 @@ class Run:
 
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
-        if self.workers > 1:
-            with limited(1), Crew(self._task, self.workers) as crew:
+        if self.shares:
+            with limited(1), Crew(self._task, self.shares, self._workers) as crew:
                 yield crew
         else:
             networks = [self.network, *(self._task.teachers.networks if self._task.teachers else ())]
@@ -331,7 +333,7 @@ class Run:
             arrays["best.theta"], arrays["best.statistics"] = self._best
         values = _Values(
             recipe=self.recipe,
-            workers=self.workers,
+            shares=self.shares,
             data=self.dataset.fingerprint,
             schedule=dict(self._schedule.state()),
             generators=(self._order_generator.bit_generator.state, self._noise.bit_generator.state),
@@ -343,17 +345,26 @@ class Run:
         return Snapshot(arrays, msgspec.to_builtins(values))
 
     @classmethod
-    def resume(cls, snapshot: Snapshot, dataset: Dataset, teachers: Sequence[Network] = ()) -> "Run":
-        """Stand where the snapshot was taken, with the same data and the same teachers.
+    def resume(
+        cls, snapshot: Snapshot, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> "Run":
+        """Stand where the snapshot was taken, with the same data and the same teachers; `workers` is as for a new run.
 
         Raises:
             HandgradError: it was taken with other data, or it does not hold what it should.
+            UsageError: so many workers cannot share its steps, or not the steps as they were cut when it began.
         """
         try:
             values = msgspec.convert(snapshot.values, _Values)
             if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run = cls(values.recipe, dataset, values.workers, teachers)
+            shares = values.shares if workers is None and values.shares > SHARES else workers
+            run = cls(values.recipe, dataset, shares, teachers)
+            if run.shares != values.shares:
+                raise UsageError(
+                    f"the run was begun with its steps cut for {values.shares} workers; leave --workers away, and "
+                    "go on with it on the same machine"
+                )
             if values.teachers != run._taught_by:
                 raise HandgradError("the run was taught by other networks than its teachers are now; start a new run")
             run._take_up(values, snapshot.arrays)
@@ -400,7 +411,7 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a snapshot holds besides arrays; `epoch` is an `_Epoch` without its order."""
 
     recipe: Recipe
-    workers: int
+    shares: int
     data: str
     schedule: dict[str, float]
     generators: tuple[Mapping[str, Any], Mapping[str, Any]]

@@ -103,6 +103,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "arrivals": ((self.members, 16), np.int64),
             "orders": ((16,), np.int64),
+            "ready": ((self.members - 1,), np.int64),
             "rate": ((1,), np.float64),
             "order": ((self.images,), np.intp),
             "last_lit": ((self.images,), np.int32),
@@ -140,13 +141,47 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def first(self, vector: Array, member: int) -> Array:
         """A member's columns of the first layer in a shared vector, bias first: `(n_in + 1, columns)`."""
         rows, columns = self.sizes[0] + 1, self.columns(member)
-        return vector[rows * columns.start : rows * columns.stop].reshape(rows, -1)
+        begin = self._first_begins(member)
+        return vector[begin : begin + rows * (columns.stop - columns.start)].reshape(rows, -1)
+
+    def _first_begins(self, member: int) -> int:
+        """Where a member's first layer lies: member 0's, then the layers above, then the other members', last first.
+
+        So the first and the last member have theirs beside their rows of the layers above.
+        """
+        if member == 0:
+            return 0
+        others: int = self.columns(0).stop + self.sizes[1] - self.columns(member).stop
+        return (self.sizes[0] + 1) * others + sum(rows * columns for rows, columns in self.extended()[1:])
 
     def upper(self, vector: Array) -> list[Array]:
         """The layers above the first in a shared vector, bias last: `(n_in + 1, n_out)` each."""
+        shapes = self.extended()[1:]
+        begins = accumulate((rows * columns for rows, columns in shapes), initial=self._upper_begin)
+        return [vector[begin : begin + n * m].reshape(n, m) for begin, (n, m) in zip(begins, shapes, strict=False)]
+
+    @property
+    def _upper_begin(self) -> int:
+        neurons: int = self.columns(0).stop
+        return (self.sizes[0] + 1) * neurons
+
+    def runs(self, member: int) -> list[slice]:
+        """The numbers of a shared vector that a member owns, in the fewest pieces."""
         shapes = self.extended()
-        ends = list(accumulate(rows * columns for rows, columns in shapes))
-        return [vector[begin:end].reshape(shape) for begin, end, shape in zip(ends, ends[1:], shapes[1:], strict=False)]
+        begins = list(accumulate((n * m for n, m in shapes[1:]), initial=self._upper_begin))
+        columns = self.columns(member)
+        first = self._first_begins(member)
+        pieces = [(first, first + shapes[0][0] * (columns.stop - columns.start))]
+        for l, rows in self.own_rows(member):
+            n_out = shapes[l][1]
+            pieces.append((begins[l - 1] + rows.start * n_out, begins[l - 1] + rows.stop * n_out))
+        runs: list[slice] = []
+        for begin, end in sorted(pieces):
+            if runs and runs[-1].stop == begin:
+                runs[-1] = slice(runs[-1].start, end)
+            else:
+                runs.append(slice(begin, end))
+        return runs
 
     def own_rows(self, member: int) -> list[tuple[int, slice]]:
         """The rows of the layers above the first that a member owns: which layer (1 is the second), and which rows.

@@ -31,12 +31,12 @@ from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.training.task import SILENTLY, make_loss, make_penalties
 from handgrad.training.threads import limited
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
-from handgrad.training.workers.memory import Block, Meeting, wait_until
+from handgrad.training.workers.memory import Block, Meeting
 
 TURNED_AT_ONCE = 64
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
-GRADIENT_BLOCK = 32_768
+GRADIENT_BLOCK = 131_072
 """Numbers of a gradient that are computed and used while they are in the cache."""
 
 
@@ -141,24 +141,26 @@ class Member:
         # Its formula is called block by block on this member's own numbers; decay is done in `_restrain`.
         self._optimizer = kind(0, np.float32, decay=0.0, n_decayed=0, **job.options)
         self._penalties = make_penalties(job.l1, job.l2)
-        restrained = bool(job.decay or self._penalties)
-        self._rate_rides = kind is SGD and not restrained
+        self._restrained = bool(job.decay or self._penalties)
+        self._rate_rides = kind is SGD and not self._restrained
 
-        vectors = [self._shared[name] for name in ("theta", *kind.slot_names)]
+        gradient = np.zeros_like(self._shared["theta"])
+        vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
         self._W1 = job.first(vectors[0], number)
         self._upper = job.upper(vectors[0])
         # A pixel that no image lights never moves its weights, unless something besides the gradient does.
-        active = len(self._W1) if restrained else int(self._shared["last_lit"].max()) + 2
-        self._parts = [
-            _make_part(
-                0, slice(0, len(self._W1)), [job.first(vector, number) for vector in vectors], slice(1, None), active
-            )
-        ]
+        active = len(self._W1) if self._restrained else int(self._shared["last_lit"].max()) + 2
+        W, G, *slots = (job.first(vector, number) for vector in vectors)
+        self._parts = [_Part(0, slice(0, len(W)), W, G, slots, slice(1, len(W)), active)]
         for l, rows in job.own_rows(number):
-            own = [job.upper(vector)[l - 1][rows] for vector in vectors]
-            self._parts.append(_make_part(l, rows, own, slice(0, job.sizes[l] - rows.start), len(own[0])))
-        largest = max(part.W.shape[1] for part in self._parts)
-        self._scratch: Array = np.empty(max(GRADIENT_BLOCK, largest), np.float32)
+            W, G, *slots = (job.upper(vector)[l - 1][rows] for vector in vectors)
+            weights = slice(0, min(len(W), job.sizes[l] - rows.start))
+            self._parts.append(_Part(l, rows, W, G, slots, weights, len(W)))
+        runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
+        largest = max(run[0].size for run in runs)
+        self._at_once = runs if not self._rate_rides and largest <= GRADIENT_BLOCK else []
+        most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
+        self._scratch: Array = np.empty(min(most, largest), np.float32)
         self._whole_batches = job.images // job.batch_size
         self._batches = [batch for size in job.batches for batch in self._make_batches(size)]
 
@@ -223,6 +225,8 @@ class Member:
         self._descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
         for part, inputs, delta in batch.others:
             self._descend(part, inputs, delta, rate)
+        for w, g, *slots in self._at_once:
+            self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
         self.step += 1
 
     def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
@@ -242,10 +246,12 @@ class Member:
                 W[begin:stop] -= G[begin:stop]
                 continue
             weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
-            self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
-            slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
-            w = W[begin:stop].reshape(-1)
-            self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
+            if self._restrained:
+                self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
+            if not self._at_once:
+                slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
+                w = W[begin:stop].reshape(-1)
+                self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
         if self._job.decay:
@@ -320,21 +326,17 @@ class Member:
         ]
 
 
-def _make_part(layer: int, rows: slice, own: list[Array], weights: slice, active: int) -> _Part:
-    W, *slots = own
-    n_weights = slice(weights.start, min(len(W), len(W) if weights.stop is None else weights.stop))
-    return _Part(layer, rows, W, np.zeros_like(W), slots, n_weights, active)
-
-
 def serve(stream: BinaryIO) -> None:
     """Be a member other than the first, until told to quit or left alone.
 
     Args:
-        stream: brings the job as a line of JSON, and ends when its giver does.
+        stream: brings the job as a line of JSON, then a byte for each call to look at the orders; it ends when its
+            giver does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains; it will tell
     given: dict[str, Any] = json.loads(stream.readline())
-    threading.Thread(target=_end_with, args=(stream,), daemon=True).start()
+    called = threading.Event()
+    threading.Thread(target=_listen, args=(stream, called), daemon=True).start()
     job = msgspec.convert(given["job"], Job)
     block = Block(job.layout(), given["handle"])
     number = int(given["number"])
@@ -344,9 +346,12 @@ def serve(stream: BinaryIO) -> None:
         block.arrays["orders"],
     )
     rate, gone = block.arrays["rate"], 0
+    block.arrays["ready"][number - 1] = 1
     with limited(1), SILENTLY:
         while True:
-            wait_until(lambda: orders[GO] > gone)  # noqa: B023 - asked at once
+            while orders[GO] == gone:
+                called.wait()
+                called.clear()
             gone = int(orders[GO])
             if orders[QUIT]:
                 return
@@ -365,9 +370,9 @@ def serve(stream: BinaryIO) -> None:
                 meeting.arrive()
 
 
-def _end_with(stream: BinaryIO) -> None:
-    """End this process when the one that started it closes the stream, or ends."""
+def _listen(stream: BinaryIO, called: threading.Event) -> None:
+    """Pass calls on; end this process when the one that started it closes the stream, or ends."""
     with suppress(OSError):
         while os.read(stream.fileno(), 1):  # past the stream's buffer, whose lock would hold up the end
-            pass
+            called.set()
     os._exit(0)
