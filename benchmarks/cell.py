@@ -15,7 +15,7 @@ NETWORKS: Mapping[str, tuple[int, ...]] = MappingProxyType({"small": (128, 64), 
 BATCHES = (32, 64, 128, 512)
 
 RATES: Mapping[str, float] = MappingProxyType({"sgd": 0.1, "momentum": 0.01, "adam": 0.001})
-"""The learning rate of each update rule at batches of `RATE_BATCH`, the same for every system."""
+"""The learning rate of each update rule at batches of `RATE_BATCH` and more, the same for every system."""
 
 RATE_BATCH = 128
 
@@ -82,12 +82,12 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 def rate(optimizer: str, batch: int) -> float:
-    """The learning rate of a cell: it grows with the batch (Goyal et al. 2017), with its root for Adam.
+    """The learning rate of a cell: up to `RATE_BATCH` it grows with the batch (Goyal et al. 2017), for Adam with its root.
 
     With one rate for all batches the accuracy after an epoch would go up and down by half a point at batches of 32, and
-    two systems could not be told to have learned the same.
+    two systems could not be told to have learned the same; rates above 0.1 throw it back by points at 512.
     """
-    share = batch / RATE_BATCH
+    share = min(batch / RATE_BATCH, 1.0)
     return float(RATES[optimizer] * (share**0.5 if optimizer == "adam" else share))
 
 

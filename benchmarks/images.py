@@ -22,6 +22,10 @@ class Images:
     test_y: NDArray[np.int64]
     n_classes: int
 
+    def sizes(self, hidden: tuple[int, ...]) -> tuple[int, ...]:
+        """Neurons of a network with these hidden layers, from the pixels to the classes."""
+        return (self.x.shape[1], *hidden, self.n_classes)
+
     def accuracy(self, classes: NDArray[np.integer]) -> float:
         """The share of the test images of which `classes` says what they are."""
         return float(np.mean(classes == self.test_y))

@@ -11,6 +11,7 @@ import handgrad
 from benchmarks.cell import BETA1, BETA2, EPSILON, MOMENTUM, TrainingJob
 from benchmarks.images import load, load_dataset
 from benchmarks.prediction import PredictionJob
+from benchmarks.start import start
 from handgrad import modelfile
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
@@ -35,7 +36,6 @@ class Training:
         recipe = Recipe(
             dataset=job.dataset,
             hidden_layer_sizes=job.hidden,
-            initializer="he",
             batch_size=job.batch,
             optimizer=job.optimizer,
             learning_rate=job.learning_rate,
@@ -48,6 +48,10 @@ class Training:
         )
         # The loop tests after every epoch, and testing is not counted: here it tests by one image, inside the clock.
         self._run = Run(recipe, replace(data, test=data.test.take(np.arange(1))), workers=threads)
+        layers = [views for views in self._run.network.views() if views]
+        sizes = (data.training.images.shape[1], *job.hidden, len(data.classes))
+        for (W, b), (W0, b0) in zip(layers, start(sizes, job.seed), strict=True):
+            W[...], b[...] = W0, b0
         self._records = self._run.records()
 
     def turn(self) -> float:

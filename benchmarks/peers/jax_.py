@@ -5,7 +5,6 @@ Tried and no faster: an unrolled scan, one-hot labels, images kept as uint8, the
 
 import time
 from functools import partial
-from itertools import pairwise
 from typing import Any, TypeAlias, final
 
 import jax
@@ -16,6 +15,7 @@ from benchmarks.cell import BETA1, BETA2, EPSILON, MOMENTUM, TrainingJob
 from benchmarks.images import load
 from benchmarks.peers.weights import dense_layers
 from benchmarks.prediction import PredictionJob
+from benchmarks.start import start
 
 Tree: TypeAlias = Any
 """Arrays in lists and tuples."""
@@ -80,14 +80,7 @@ class Training:
         images = load(job.dataset, job.images)
         self._images = images
         self._generator = np.random.default_rng(job.seed)
-        sizes = (images.x.shape[1], *job.hidden, images.n_classes)
-        parameters = [
-            (
-                jnp.asarray(self._generator.normal(0, (2 / n_in) ** 0.5, (n_in, n_out)).astype(np.float32)),
-                jnp.zeros(n_out, jnp.float32),
-            )
-            for n_in, n_out in pairwise(sizes)
-        ]
+        parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b in start(images.sizes(job.hidden), job.seed)]
         zeros = partial(jax.tree.map, jnp.zeros_like)
         slots = {"sgd": lambda _: (), "momentum": zeros, "adam": lambda p: (zeros(p), zeros(p))}[job.optimizer]
         self._state: State = (parameters, slots(parameters), jnp.zeros((), jnp.int32))

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.cell import BETA1, BETA2, EPSILON, MOMENTUM, TrainingJob
 from benchmarks.images import load
+from benchmarks.start import start
 
 
 def optimizer_of(job: TrainingJob) -> keras.optimizers.Optimizer:
@@ -31,12 +32,14 @@ class Training:
         keras.utils.set_random_seed(job.seed)
         self._images, self._batch = load(job.dataset, job.images), job.batch
         x = self._images.x
-        layers = [keras.layers.Dense(n, "relu", kernel_initializer="he_normal") for n in job.hidden]
-        last = keras.layers.Dense(self._images.n_classes, kernel_initializer="he_normal")
+        layers = [keras.layers.Dense(n, "relu") for n in job.hidden]
+        last = keras.layers.Dense(self._images.n_classes)
         self._model = keras.Sequential([keras.Input(x.shape[1:]), *layers, last])
         self._model.compile(
             optimizer_of(job), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=True
         )
+        weights = start(self._images.sizes(job.hidden), job.seed)
+        self._model.set_weights([array for layer in weights for array in layer])
         self._x, self._y = jax.numpy.asarray(x), jax.numpy.asarray(self._images.y.astype(np.int32))
 
     def turn(self) -> float:

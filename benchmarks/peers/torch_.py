@@ -1,26 +1,31 @@
 """PyTorch, eager: tensors in memory, one `index_select` a batch, the fused optimiser."""
 
 import time
-from itertools import pairwise
 from typing import final
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its users' name for it
+from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks.cell import BETA1, BETA2, EPSILON, MOMENTUM, TrainingJob
 from benchmarks.images import load
 from benchmarks.peers.weights import dense_layers
 from benchmarks.prediction import PredictionJob
+from benchmarks.start import start
+
+Weights = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def sequential(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Dense layers with ReLU between them, started as He et al. (2015) say."""
+def sequential(weights: Weights) -> nn.Sequential:
+    """Dense layers of these weights, `W` as `(n_in, n_out)`, with ReLU between them."""
     layers: list[nn.Module] = []
-    for n_in, n_out in pairwise(sizes):
-        dense = nn.Linear(n_in, n_out)
-        nn.init.kaiming_normal_(dense.weight, nonlinearity="relu")
-        nn.init.zeros_(dense.bias)
+    for W, b in weights:
+        dense = nn.Linear(*W.shape)
+        with torch.no_grad():
+            dense.weight.copy_(torch.from_numpy(W.T))
+            dense.bias.copy_(torch.from_numpy(b))
         layers += [dense, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -51,7 +56,7 @@ class Training:
         images = load(job.dataset, job.images)
         self._images, self._batch = images, job.batch
         self._x, self._y = torch.from_numpy(images.x), torch.from_numpy(images.y)
-        self._model = sequential((images.x.shape[1], *job.hidden, images.n_classes))
+        self._model = sequential(start(images.sizes(job.hidden), job.seed))
         self._optimizer = optimizer_of(job, self._model, fused=True)
 
     def turn(self) -> float:
@@ -70,18 +75,6 @@ class Training:
         return self._images.accuracy(logits.argmax(1).numpy())
 
 
-def trained(job: PredictionJob) -> nn.Sequential:
-    """The network of a model file."""
-    layers: list[nn.Module] = []
-    for W, b in dense_layers(job.model):
-        dense = nn.Linear(*W.shape)
-        with torch.no_grad():
-            dense.weight.copy_(torch.from_numpy(W.T))
-            dense.bias.copy_(torch.from_numpy(b))
-        layers += [dense, nn.ReLU()]
-    return nn.Sequential(*layers[:-1]).eval()
-
-
 @final
 class Inference:
     """Eager, in inference mode."""
@@ -91,7 +84,7 @@ class Inference:
         self.note = ""
         hold_to(threads)
         self._calls = job.calls
-        self._model = trained(job)
+        self._model = sequential(dense_layers(job.model)).eval()
         self._x = torch.from_numpy(load(job.dataset, 1).test_x[: job.images].copy())
 
     @torch.inference_mode()

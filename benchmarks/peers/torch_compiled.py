@@ -13,8 +13,10 @@ from torch import Tensor
 
 from benchmarks.cell import BETA1, BETA2, EPSILON, MOMENTUM, TrainingJob
 from benchmarks.images import load
-from benchmarks.peers.torch_ import hold_to, sequential, trained
+from benchmarks.peers.torch_ import hold_to, sequential
+from benchmarks.peers.weights import dense_layers
 from benchmarks.prediction import PredictionJob
+from benchmarks.start import start
 
 Tensors = list[Tensor]
 
@@ -58,7 +60,7 @@ class Training:
         images = load(job.dataset, job.images)
         self._images, self._batch = images, job.batch
         self._x, self._y = torch.from_numpy(images.x), torch.from_numpy(images.y)
-        model = sequential((images.x.shape[1], *job.hidden, images.n_classes))
+        model = sequential(start(images.sizes(job.hidden), job.seed))
         self._parameters = [parameter.detach() for parameter in model.parameters()]
         n_slots = {"sgd": 0, "momentum": 1, "adam": 2}[job.optimizer]
         self._slots = [[torch.zeros_like(p) for p in self._parameters] for _ in range(n_slots)]
@@ -72,11 +74,11 @@ class Training:
             update(job.optimizer, job.learning_rate, parameters, slots, t, gradient)
 
         self._step = torch.compile(step, dynamic=False)
-        start = [p.clone() for p in self._parameters]
+        before = [p.clone() for p in self._parameters]
         rest = len(self._x) % self._batch
         for size in (self._batch, rest) if rest else (self._batch,):
             self._take(torch.arange(size))
-        for p, was in zip(self._parameters, start, strict=True):  # what was learned while compiling is forgotten
+        for p, was in zip(self._parameters, before, strict=True):  # what was learned while compiling is forgotten
             p.copy_(was)
         for slot in self._slots:
             for s in slot:
@@ -109,7 +111,7 @@ class Inference:
         hold_to(threads)
         inductor.freezing = True
         self._calls = job.calls
-        model = trained(job)
+        model = sequential(dense_layers(job.model)).eval()
         self._classes = torch.compile(lambda x: model(x).argmax(1), dynamic=False)
         self._x = torch.from_numpy(load(job.dataset, 1).test_x[: job.images].copy())
         self.outcome()

@@ -19,7 +19,7 @@ from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer, Parameter, Views
 from handgrad.engine.losses import Loss, SoftmaxCrossEntropy
 
-PREDICTION_ROWS = 1024
+PREDICTION_ROWS = 512
 """Rows of a pass in `Network.logits`: large enough for matrix products, small enough for the cache."""
 
 
@@ -52,6 +52,7 @@ class Network:
         self._statistic_places, _, n_statistics = _weights_first([layer.statistics() for layer in self.layers])
         self.theta: Array = np.zeros(n_parameters, self.dtype)
         self.statistics: Array = np.zeros(n_statistics, self.dtype)
+        self._idle: dict[int, list[Pass]] = {1: [], PREDICTION_ROWS: []}  # passes between two predictions
         for layer, views in zip(self.layers, self.views(), strict=True):
             if isinstance(layer, BatchNorm):
                 gamma, _, _, variance = views
@@ -108,6 +109,10 @@ class Network:
                 layers.append(Dropout(size, dropout))
         return cls([*layers, Dense(sizes[-2], n_out)], dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind, in copies and pickles, what the next prediction makes anew."""
+        return self.__dict__ | {"_idle": {rows: [] for rows in self._idle}}
+
     @property
     def n_in(self) -> int:
         return self.layers[0].n_in
@@ -160,15 +165,18 @@ class Network:
         """
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(f"the network takes rows of {self.n_in} numbers, not an array of shape {x.shape}")
+        x = x.astype(self.dtype, order="C", copy=False)
         out: Array = np.empty((len(x), self.n_out), self.dtype)
-        passes: dict[int, Pass] = {}
         for begin in range(0, len(x), PREDICTION_ROWS):
             rows = x[begin : begin + PREDICTION_ROWS]
-            n = len(rows)
-            if n not in passes:
-                passes[n] = Pass(self, n)
-            passes[n].x[...] = rows
-            out[begin : begin + n] = passes[n].forward()
+            idle = self._idle.get(len(rows))
+            try:
+                flow = idle.pop() if idle else Pass(self, len(rows))
+            except IndexError:  # another thread was faster
+                flow = Pass(self, len(rows))
+            out[begin : begin + len(rows)] = flow.forward_of(rows)
+            if idle is not None:
+                idle.append(flow)
         return out
 
     def predict_probabilities(self, x: Array, loss: Loss | None = None) -> Array:
@@ -204,6 +212,14 @@ class Pass:
             y = x if in_place else np.empty((batch, layer.n_out), network.dtype)
             self._arrays.append(Arrays(x, y, layer.keep(batch, network.dtype), nothing, None))
             x, spare = y, not layer.y_over_x
+
+    def forward_of(self, rows: Array) -> Array:
+        """Do as `forward` does with other `rows` in the place of `x`, of its shape and type; they are only read."""
+        self._arrays[0].x = rows
+        try:
+            return self.forward()
+        finally:
+            self._arrays[0].x = self.x
 
     def forward(self) -> Array:
         """Compute the logits of `x`, `(batch, n_out)`: an array of this pass, overwritten by the next call."""
