@@ -24,6 +24,9 @@ PROBES = 2
 PAUSE_SECONDS = 0.25
 """Before each turn: thread pools spin on for a while after their work, and would do so in the next one's time."""
 
+EXTENSION = 5
+"""Turns by which a contest grows, once, where the outcomes are not yet steady enough to be compared."""
+
 ASLEEP_CORES = 0.05
 """The others may keep this much of a core busy during a turn; more is noted, for it spoils the comparison."""
 
@@ -68,7 +71,7 @@ class Standing(msgspec.Struct, frozen=True):
         threads: what it ran with.
         probed: the shortest probe in seconds, by the number of threads, as text.
         turns: of the counted rounds.
-        outcomes: what it came to after each counted round.
+        outcomes: what it came to after each counted round, and after each turn of the extension, if there was one.
         versions: what it is and stands on.
         note: what a reader should know.
     """
@@ -106,6 +109,8 @@ def compete(
     probes: int = PROBES,
     pause: float = PAUSE_SECONDS,
     notify: Callable[[str], None] = lambda _: None,
+    settled: Callable[[Mapping[str, Sequence[Any]]], bool] = lambda _: True,
+    extension: int = EXTENSION,
 ) -> Result:
     """Let the entries take turns.
 
@@ -117,6 +122,8 @@ def compete(
         probes: turns by which each chooses its threads.
         pause: seconds of silence before each turn.
         notify: gets a line whenever something has begun.
+        settled: says of the outcomes so far, by label, whether they can be compared.
+        extension: turns that all take after the last round where they cannot; their seconds are not counted.
     """
     dropped: dict[str, str] = {}
     with ExitStack() as stack:
@@ -144,6 +151,12 @@ def compete(
                 except ContestantFailed as error:
                     dropped[label] = str(error)
                     runners.pop(label).close()
+        if not settled(outcomes):
+            for number in range(extension):
+                for label, runner in runners.items():
+                    notify(f"not yet settled, turn {number + 1} of {extension}: {label}")
+                    runner.turn()
+                    outcomes[label].append(runner.outcome())
         standings = {
             label: Standing(runner.threads, probed[label], turns[label], outcomes[label], runner.versions, runner.note)
             for label, runner in runners.items()

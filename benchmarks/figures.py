@@ -21,8 +21,10 @@ def ratios(cells: Sequence[CellResult], machine: Machine) -> "Figure":
     """Every cell a row: how many times handgrad's time each system takes, the line at 1 being handgrad itself."""
     networks = list(dict.fromkeys(result.cell.sizes for result in cells))
     tallest = max(sum(result.cell.sizes == sizes for result in cells) for sizes in networks)
-    row, panel, top = 0.27, 3.9, 1.5
-    height, width = top + tallest * row + 0.75, 1.35 + len(networks) * (panel + 0.25) + 0.1
+    rows = {sizes: [(r.cell.batch, r.cell.optimizer) for r in cells if r.cell.sizes == sizes] for sizes in networks}
+    alike = all(row == rows[networks[0]] for row in rows.values())  # then the first panel's labels do for all
+    row, panel, top, gap = 0.27, 3.9, 1.5, 0.25 if alike else 1.15
+    height, width = top + tallest * row + 0.75, 1.35 + len(networks) * (panel + gap) + 0.1
     with styled():
         figure = new_figure(width, height)
         head(
@@ -39,9 +41,11 @@ def ratios(cells: Sequence[CellResult], machine: Machine) -> "Figure":
         first: Axes | None = None
         for i, sizes in enumerate(networks):
             mine = [result for result in cells if result.cell.sizes == sizes]
-            axes = place(figure, 1.35 + i * (panel + 0.25), height - top - len(mine) * row, panel, len(mine) * row)
+            axes = place(figure, 1.35 + i * (panel + gap), height - top - len(mine) * row, panel, len(mine) * row)
             first = first or axes
-            _ratio_panel(axes, mine, peers, labelled=i == 0)
+            _ratio_panel(axes, mine, peers, labelled=i == 0 or not alike)
+            if i:
+                axes.set_ylabel("")
             axes.set_xlim(low, high)
             axes.set_xticks([t for t in _TICKS if low <= t <= high], [f"{t:g}" for t in _TICKS if low <= t <= high])
             axes.set_title("-".join(map(str, sizes)), loc="left", size=10, weight="bold", pad=8)

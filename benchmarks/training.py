@@ -1,6 +1,6 @@
 """Training: every cell a contest of all systems, beside the floor; at the end, what the cells say together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, geometric_mean, median
 from typing import final
 
@@ -83,17 +83,38 @@ def measure(
     """Hold the contest of one cell."""
     job = cell.job(**changes)
     entries = [Entry(peer, peer, job) for peer in (OURS, *peers, FLOOR)]
-    return judged(cell, compete(entries, rounds, probes=probes, notify=notify), 1 + probes + rounds)
+    result = compete(entries, rounds, probes=probes, notify=notify, settled=agreeing)
+    return judged(cell, result, 1 + probes)
 
 
-def judged(cell: Cell, result: Result, epochs: int) -> CellResult:
-    """Read a contest: which rows count, and with which ratio."""
+def agreeing(accuracies: Mapping[str, Sequence[float | None]]) -> bool:
+    """Whether everyone has learned what handgrad has."""
+    ours = mean_of_last(accuracies.get(OURS, ()))
+    others = [mean_of_last(outcomes) for outcomes in accuracies.values()]
+    return ours is None or all(other is None or abs(other - ours) <= SAME_ACCURACY for other in others)
+
+
+def mean_of_last(accuracies: Sequence[float | None]) -> float | None:
+    """The mean over the last epochs; None of whatever learns nothing."""
+    last = [accuracy for accuracy in accuracies[-LAST:] if accuracy is not None]
+    return fmean(last) if last else None
+
+
+def judged(cell: Cell, result: Result, before: int) -> CellResult:
+    """Read a contest: which rows count, and with which ratio.
+
+    Args:
+        cell: that it was about.
+        result: what it showed.
+        before: epochs that each system had trained before the first counted one.
+    """
     if OURS not in result.standings:
-        return CellResult(cell, epochs, [], result.dropped, [], {}, result)
-    ours = _accuracy(result, OURS)
+        return CellResult(cell, before, [], result.dropped, [], {}, result)
+    ours = mean_of_last(result.standings[OURS].outcomes)
+    epochs = before + len(result.standings[OURS].outcomes)
     rows = []
     for label, standing in result.standings.items():
-        accuracy = _accuracy(result, label)
+        accuracy = mean_of_last(standing.outcomes)
         why_not = ""
         if accuracy is not None and ours is not None and abs(accuracy - ours) > SAME_ACCURACY:
             why_not = f"not counted: it ended at {accuracy:.2%} and handgrad at {ours:.2%}"
@@ -114,11 +135,6 @@ def judged(cell: Cell, result: Result, epochs: int) -> CellResult:
     ]
     versions = {name: number for standing in result.standings.values() for name, number in standing.versions.items()}
     return CellResult(cell, epochs, rows, result.dropped, notes, versions, result)
-
-
-def _accuracy(result: Result, label: str) -> float | None:
-    outcomes = result.standings[label].outcomes[-LAST:]
-    return None if outcomes[0] is None else fmean(outcomes)
 
 
 @final

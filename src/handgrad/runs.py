@@ -16,6 +16,7 @@ import msgspec
 from handgrad import files, modelfile, tensorfile
 from handgrad.data.dataset import Dataset
 from handgrad.engine.folding import fold
+from handgrad.engine.network import Network
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
@@ -160,6 +161,25 @@ def history_of(folder: RunFolder) -> list[EpochRecord]:
         raise HandgradError(f"{folder.history} is damaged: {error}") from error
 
 
+def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Run:
+    """Stand before the first update of a recipe, its teachers read; otherwise as `Run`.
+
+    Raises:
+        HandgradError: a teacher cannot be read, or was made for other images.
+    """
+    return Run(recipe, dataset, workers, _teachers_of(recipe, dataset))
+
+
+def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[Network]:
+    models = [modelfile.load(find_model(teacher)) for teacher in recipe.teachers]
+    for name, model in zip(recipe.teachers, models, strict=True):
+        if (model.image_shape, model.white, model.classes) != (dataset.image_shape, dataset.white, dataset.classes):
+            raise HandgradError(f"the teacher {name} was made for other images or classes than those of {dataset.name}")
+        if model.loss.name != recipe.loss:
+            raise HandgradError(f"the teacher {name} was trained with {model.loss.name}; it has to be {recipe.loss}")
+    return [model.network for model in models]
+
+
 def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) -> Run:
     """Make the run again as it was when it was last saved, with as many `workers` as `Run` may be given.
 
@@ -168,8 +188,9 @@ def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) ->
     """
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers)
-    if run.recipe != recipe_of(folder):
+    recipe = recipe_of(folder)
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, _teachers_of(recipe, dataset))
+    if run.recipe != recipe:
         raise UsageError(
             f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"
         )

@@ -130,6 +130,20 @@ def test_one_that_fails_in_a_round_is_dropped(paper):
     assert ({"a": "out of paper"}, [1.0] * 3) == (result.dropped, result.standings["b"].seconds)
 
 
+def test_where_outcomes_are_not_settled_all_go_on_once_and_those_turns_are_not_counted(paper):
+    paper.seconds |= {(name, threads): [1.0] * 9 for name in "ab" for threads in (1, 2)}
+    asked = []
+
+    def never(outcomes):
+        asked.append({label: list(found) for label, found in outcomes.items()})
+        return False
+
+    result = compete(entries("a", "b"), 2, pause=0, settled=never, extension=3)
+
+    assert [{"a": [0.5] * 2, "b": [0.5] * 2}] == asked
+    assert [(2, 5), (2, 5)] == [(len(s.turns), len(s.outcomes)) for s in result.standings.values()]
+
+
 def test_one_that_works_in_another_s_turn_is_named(paper, monkeypatch):
     ticks = {"a": 0.0, "b": 0.0}
     clock = iter(range(1000))

@@ -2,7 +2,7 @@ import pytest
 from benchmarks.cell import Cell
 from benchmarks.contest import Ratio, Result, Standing
 from benchmarks.contestant import Turn
-from benchmarks.training import AdamResult, judged, summary
+from benchmarks.training import AdamResult, agreeing, judged, summary
 
 
 def standing(seconds, accuracy):
@@ -31,6 +31,16 @@ def test_accuracy_is_that_of_the_last_epochs():
     noisy = Standing(1, {}, [Turn(1.0, None)] * 7, [0.0, 0.0, 0.96, 0.97, 0.98, 0.96, 0.98], {})
 
     assert 0.97 == pytest.approx(contest(handgrad=standing([1.0] * 7, 0.97), sklearn=noisy).row("sklearn").accuracy)
+
+
+def test_all_agree_where_nobody_is_further_than_half_a_point_from_handgrad():
+    assert agreeing({"handgrad": [0.1, 0.96, 0.97, 0.98, 0.97, 0.97], "jax": [0.974], "floor": [None, None]})
+    assert not agreeing({"handgrad": [0.97], "jax": [0.976]})
+    assert agreeing({"jax": [0.5]})
+
+
+def test_epochs_are_counted_from_the_first():
+    assert 5 + 2 == contest().epochs
 
 
 def test_without_handgrad_nothing_is_compared():

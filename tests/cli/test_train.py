@@ -117,6 +117,7 @@ FLAGS = {
     "optimizer": ("--optimizer", "adamw", "adamw"),
     "schedule": ("--schedule", "plateau", "plateau"),
     "augment": ("--augment", "strong", PRESETS["strong"]),
+    "teachers": ("--teachers", "none", ()),
 }
 NUMBERS = {"epochs": 1, "batch_size": 50, "patience": 5, "early_stopping": 4, "seed": 3}
 
@@ -135,6 +136,16 @@ def test_every_field_of_a_recipe_has_its_flag(handgrad):
     assert 0 == answer.code, answer.err
     recipe = msgspec.toml.decode(Path("all/recipe.toml").read_bytes(), type=Recipe)
     assert wanted == {field: getattr(recipe, field) for field in Recipe.__struct_fields__}
+
+
+def test_a_network_that_was_trained_teaches_another(handgrad, refused, trained):
+    answer = handgrad(*DIGITS, *EPOCHS, "--teachers", trained, "--soft-share", 0.9, "--out", "pupil")
+
+    assert 0 == answer.code, answer.err
+    assert 0 == handgrad("train", "--resume", "pupil").code
+    sentence = refused(1, *DIGITS, "--teachers", "nobody", "--out", "other")
+    assert "no model 'nobody'" in sentence
+    assert not Path("other").exists()
 
 
 @pytest.mark.parametrize("none", ["none", ""])

@@ -33,7 +33,7 @@ def filled(images, order, steps):
     for step in range(steps):
         indices = order[step * 8 : step * 8 + 8].astype(np.intp)
         out = np.full((len(indices), 16), np.nan, np.float32)
-        images.fill(indices, out)
+        images.fill(indices, out, np.empty((len(indices), 0), np.float32))
         batches.append(out)
     return batches
 

@@ -28,6 +28,10 @@ class Loss(ABC):
 
     name: ClassVar[str]
 
+    def n_targets(self, n_out: int) -> int:
+        """How many numbers a row of targets holds."""
+        return n_out
+
     def keep(self, batch: int, n_out: int, dtype: np.dtype[Any]) -> Kept:
         """Make the scratch space of `delta` for a batch of this size."""
         return np.empty((batch, n_out), dtype), np.empty(batch, dtype)
@@ -38,7 +42,7 @@ class Loss(ABC):
 
         Args:
             z: logits, `(batch, n_out)`.
-            targets: what they should have said, `(batch, n_out)`; left as they are.
+            targets: what they should have said, `(batch, n_targets(n_out))`; left as they are.
             share: each row's share of the mean, `(batch,)`: weights divided by their sum; 1/batch when all are equal.
             kept: from `keep`.
         """
@@ -61,7 +65,7 @@ class Loss(ABC):
         Raises:
             ValueError: shapes differ, or `shares` refuses the weights.
         """
-        if z.shape != targets.shape or z.ndim != 2:
+        if z.ndim != 2 or targets.shape != (len(z), self.n_targets(z.shape[1])):
             raise ValueError(f"logits {z.shape} and targets {targets.shape} must have the same (batch, n_out) shape")
         return float(np.dot(self.of_rows(z, targets.astype(z.dtype, copy=False)), shares(len(z), z.dtype, weights)))
 

@@ -233,7 +233,7 @@ class TrainingPass(Pass):
     """A pass that also goes back: it owns the deltas and the gradient.
 
     Attributes:
-        targets: what the logits should have said, `(batch, n_out)`; fill before `backward`.
+        targets: what the logits should have said, `(batch, n_out)` for most losses; fill before `backward`.
         share: each row's share of the mean loss, `(batch,)`; 1/batch unless overwritten.
         gradient: dL/dtheta, laid out as `theta`; overwritten by each `backward`.
         input_gradient: dL/dx, `(batch, n_in)`, or None unless it was asked for.
@@ -259,7 +259,7 @@ class TrainingPass(Pass):
         """
         super().__init__(network, batch)
         self.loss = loss
-        self.targets: Array = np.zeros((batch, network.n_out), network.dtype)
+        self.targets: Array = np.zeros((batch, loss.n_targets(network.n_out)), network.dtype)
         self.share: Array = np.full(batch, 1.0 / batch, network.dtype)
         self.gradient: Array = np.zeros_like(network.theta) if gradient is None else gradient
         self._kept = loss.keep(batch, network.n_out, network.dtype)

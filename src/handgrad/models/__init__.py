@@ -4,7 +4,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-DEFAULT = "classic"
+DEFAULT = "best"
 """The model that reads pictures, unless another is asked for."""
 
 SURE_FROM = 0.5

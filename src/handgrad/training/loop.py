@@ -7,7 +7,7 @@ plateau) is shown the validation split and never the test set.
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -28,6 +28,7 @@ from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
 from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
 from handgrad.training.workers.crew import SHARES, Crew, shares_of
 
@@ -69,7 +70,9 @@ class Run:
         shares: that each step is cut into; 0 if it is not.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> None:
         """Stand before the first update.
 
         Args:
@@ -77,10 +80,12 @@ class Run:
             dataset: what it learns from.
             workers: processes that are to share each step; by default one, and two where that turns out faster. Up to
                 two make no difference to the result.
+            teachers: the networks that the recipe names; `runs.prepared` reads them.
 
         Raises:
             HandgradError: the validation split cannot be cut from this data set.
             UsageError: this network cannot be trained by more than one process.
+            ValueError: there are more or fewer teachers than the recipe names, or they cannot read these images.
         """
         self.recipe = recipe
         self.dataset = dataset
@@ -98,8 +103,20 @@ class Run:
         if recipe.validation:
             self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
+        ends = (dataset.training.images.shape[1], n_classes)
+        if len(teachers) != len(recipe.teachers) or any((one.n_in, one.n_out) != ends for one in teachers):
+            raise ValueError(
+                f"the recipe has {len(recipe.teachers)} teachers, networks of {ends[0]} pixels and {ends[1]} classes"
+            )
         self._task = Task.of(
-            recipe, self.network, self._training, n_classes, dataset.image_shape, dataset.white, self._noise
+            recipe,
+            self.network,
+            self._training,
+            n_classes,
+            dataset.image_shape,
+            dataset.white,
+            self._noise,
+            Teachers(teachers, recipe.temperature) if teachers else None,
         )
         self._workers = workers
         self.shares = shares_of(self._task, workers)
@@ -131,6 +148,11 @@ class Run:
             average = self._task.average.network
             learned |= {"average.theta": average.theta, "average.statistics": average.statistics}
         return learned
+
+    @property
+    def _taught_by(self) -> str:
+        """The fingerprint of the teachers; empty without any."""
+        return self._task.teachers.fingerprint if self._task.teachers else ""
 
     @property
     def epochs_done(self) -> int:
@@ -185,7 +207,8 @@ class Run:
             with limited(1), Crew(self._task, self.shares, self._workers) as crew:
                 yield crew
         else:
-            with limited(blas_threads(self.network, self.recipe.batch_size)):
+            networks = [self.network, *(self._task.teachers.networks if self._task.teachers else ())]
+            with limited(max(blas_threads(network, self.recipe.batch_size) for network in networks)):
                 yield Solo(self._task)
 
     def _one_epoch(self, hands: Hands, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
@@ -317,12 +340,15 @@ class Run:
             epoch=None if epoch is None else (epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds),
             best_epoch=self._best_epoch,
             history=self.history,
+            teachers=self._taught_by,
         )
         return Snapshot(arrays, msgspec.to_builtins(values))
 
     @classmethod
-    def resume(cls, snapshot: Snapshot, dataset: Dataset, workers: int | None = None) -> "Run":
-        """Stand where the snapshot was taken; `workers` is as for a new run.
+    def resume(
+        cls, snapshot: Snapshot, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> "Run":
+        """Stand where the snapshot was taken, with the same data and the same teachers; `workers` is as for a new run.
 
         Raises:
             HandgradError: it was taken with other data, or it does not hold what it should.
@@ -332,12 +358,15 @@ class Run:
             values = msgspec.convert(snapshot.values, _Values)
             if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run = cls(values.recipe, dataset, values.shares if workers is None and values.shares > SHARES else workers)
+            shares = values.shares if workers is None and values.shares > SHARES else workers
+            run = cls(values.recipe, dataset, shares, teachers)
             if run.shares != values.shares:
                 raise UsageError(
                     f"the run was begun with its steps cut for {values.shares} workers; leave --workers away, and "
                     "go on with it on the same machine"
                 )
+            if values.teachers != run._taught_by:
+                raise HandgradError("the run was taught by other networks than its teachers are now; start a new run")
             run._take_up(values, snapshot.arrays)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
@@ -389,6 +418,7 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     epoch: tuple[int, float, int, int, float] | None
     best_epoch: int
     history: list[EpochRecord]
+    teachers: str = ""
 
 
 def _fill(place: NDArray[Any], array: NDArray[Any], *, finite: bool = True) -> None:

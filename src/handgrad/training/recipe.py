@@ -74,6 +74,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         early_stopping: epochs without a better validation accuracy after which the run ends; its best epoch is kept.
         averaging: how much of the averaged weights each update leaves; they are what the run ends with.
         seed: of the start, the order of the images, their warps and the noise.
+        teachers: models that it learns from besides the labels: files, folders of runs, or names of models that ship.
+        temperature: what the teachers' logits and its own are divided by, where they are compared.
+        soft_share: of the teachers in what is made small; the labels have the rest.
         augment: how far training images are warped, anew each time; a table, or `none`, `mild` or `strong`.
     """
 
@@ -113,6 +116,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     early_stopping: int = 0
     averaging: float = 0.0
     seed: int = 0
+    teachers: tuple[str, ...] = ()
+    temperature: float = 2.0
+    soft_share: float = 0.5
     augment: Warps = Warps()
 
     def __post_init__(self) -> None:
@@ -134,7 +140,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"name = {self.name!r}: a recipe's name is up to {LONGEST_NAME} letters, digits, spaces and -_., "
                 f"beginning with a letter or digit"
             )
-        for field, value in (("description", self.description), ("dataset", self.dataset)):
+        named = (("teachers", teacher) for teacher in self.teachers)
+        for field, value in (("description", self.description), ("dataset", self.dataset), *named):
             if any("\ud800" <= c <= "\udfff" for c in value):  # what Python makes of a path that is not UTF-8
                 yield f"{field} = {value!r}: it is not text in UTF-8, which a recipe is written in"
         if bad := [n for n in self.hidden_layer_sizes if not 1 <= n <= MOST_NEURONS]:
@@ -165,6 +172,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _impossible_pairs(self) -> Iterator[str]:
         if self.label_smoothing and self.loss != "cross_entropy":
             yield f"label_smoothing = {self.label_smoothing}: only loss = 'cross_entropy' smooths labels"
+        if self.teachers and self.loss != "cross_entropy":
+            yield f"loss = {self.loss!r}: teachers and pupil are compared by loss = 'cross_entropy'"
         if self.schedule == "plateau" and not self.validation:
             yield "schedule = 'plateau' listens to the validation loss: set validation, 0.1 say"
         if self.early_stopping and not self.validation:
@@ -218,9 +227,14 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         "a number from 0 up to, but not including, 1",
     ),
     (
-        ("learning_rate", "epsilon"),
+        ("learning_rate", "epsilon", "temperature"),
         lambda value: 0.0 < value < math.inf,
         "a number above 0",
+    ),
+    (
+        ("soft_share",),
+        lambda value: 0.0 <= value <= 1.0,
+        "a number from 0 to 1",
     ),
     (
         ("decay_factor",),

@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from handgrad.engine.arrays import Array
 from handgrad.engine.network import TrainingPass
 from handgrad.engine.optimizers import BLOCK, clip_norm
 from handgrad.engine.penalties import MaxNorm
@@ -17,11 +18,16 @@ from handgrad.training.task import SILENTLY, Hands, Task
 @final
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """The memory of one step, made once for each size of batch (the last of an epoch may be shorter)."""
+    """The memory of one step, made once for each size of batch (the last of an epoch may be shorter).
+
+    `hard` and `soft` are the two halves of the targets: what the labels say, and the teachers, if there are any.
+    """
 
     flow: TrainingPass
     indices: NDArray[np.intp]
     labels: NDArray[np.intp]
+    hard: Array
+    soft: Array
 
 
 @final
@@ -56,9 +62,9 @@ class Solo(Hands):
         batch = self._batches.get(len(chosen)) or self._make_batch(len(chosen))
         flow = batch.flow
         batch.indices[...] = chosen
-        self._images.fill(batch.indices, flow.x)
+        self._images.fill(batch.indices, flow.x, batch.soft)
         np.take(task.examples.labels, batch.indices, out=batch.labels, mode="clip")
-        np.take(task.target_rows, batch.labels, axis=0, out=flow.targets, mode="clip")
+        np.take(task.target_rows, batch.labels, axis=0, out=batch.hard, mode="clip")
         if task.class_weights is not None:
             np.take(task.class_weights, batch.labels, out=flow.share, mode="clip")
             flow.share /= flow.share.sum()
@@ -86,6 +92,8 @@ class Solo(Hands):
         self._images.pause()
 
     def _make_batch(self, size: int) -> _Batch:
-        flow = TrainingPass(self._task.network, size, self._task.loss, gradient=self._gradient)
-        self._batches[size] = _Batch(flow, *(np.empty(size, np.intp) for _ in range(2)))
+        network = self._task.network
+        flow = TrainingPass(network, size, self._task.lesson, gradient=self._gradient)
+        hard, soft = flow.targets[:, : network.n_out], flow.targets[:, network.n_out :]
+        self._batches[size] = _Batch(flow, np.empty(size, np.intp), np.empty(size, np.intp), hard, soft)
         return self._batches[size]

@@ -67,8 +67,11 @@ def undividable(task: Task) -> str | None:
             return f"{kind.__name__} layers look at the whole batch"
     if not recipe.hidden_layer_sizes:
         return "there is no hidden layer to divide"
-    if recipe.clip_norm or recipe.max_norm or recipe.averaging or recipe.augment.active:
-        return "clip_norm, max_norm and averaging look at all weights at once, and one process warps the images"
+    if recipe.clip_norm or recipe.max_norm or recipe.averaging or recipe.augment.active or recipe.teachers:
+        return (
+            "clip_norm, max_norm and averaging look at all weights at once, and one process warps the images "
+            "and asks the teachers"
+        )
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return f"a {platform.machine()} processor may show one process's results to another out of order"
     if not sys.executable or getattr(sys, "frozen", False):
