@@ -173,16 +173,17 @@ class Reader:
             path = runs.find_model(os.fspath(model))
         return cls(modelfile.load(path), models.sure_from(path))
 
-    def read(self, source: "Picture") -> Page:
+    def read(self, source: "Picture", name: str = "what was given") -> Page:
         """Read all digits on a picture.
 
         Args:
             source: a file's name, a file's bytes, a Pillow image, or an array of any size and either polarity.
+            name: what a sentence calls bytes that cannot be read.
 
         Raises:
             HandgradError: it cannot be read as a picture; says why.
         """
-        prepared = prepare(picture.read(source))
+        prepared = prepare(picture.read(source, name))
         rows = np.ascontiguousarray(prepared.images.reshape(-1, _SHAPE[0] * _SHAPE[1]))
         answers = self.model.predict_probabilities(rows) if len(rows) else np.empty((0, len(_CLASSES)))
         readings = (self._reading(answer, image) for answer, image in zip(answers, prepared.images, strict=True))

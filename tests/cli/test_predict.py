@@ -116,7 +116,7 @@ def test_a_picture_comes_through_stdin(handgrad, refused, monkeypatch):
     assert handgrad("predict", "-").out.startswith("stdin  7 ")
 
     monkeypatch.setattr(sys, "stdin", Stdin(b""))
-    assert "what was given is empty" in refused(1, "predict", "-")
+    assert "stdin is empty" in refused(1, "predict", "-")
 
     monkeypatch.setattr(sys, "stdin", Stdin(b"", terminal=True))
     assert "stdin is the keyboard" in refused(1, "predict", "-")

@@ -52,7 +52,7 @@ def predict(
     failed = False
     for one in named:
         try:
-            page = reader.read(one.content())
+            page = reader.read(one.content(), one.name)
             if show_steps is not None:
                 _draw_steps(page, one.name, show_steps)
             answer = page.number() if number else page.only()

@@ -174,13 +174,21 @@ def paper_under(grey: Grey, share: float) -> Grey:
 
     height, width = grey.shape
     step = -(-max(height, width) // _COARSE_SIDE)
-    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
-    coarse = np.maximum.reduceat(np.maximum.reduceat(grey, rows, axis=0), columns, axis=1)
+    coarse = _brightest(_brightest(grey, step).T, step).T
     wide = int(share * max(coarse.shape)) | 1
     closed = window.smallest(window.largest(coarse, wide), wide)
     closed = np.minimum(closed, window.mean(closed, wide // 4 | 1))  # smooth, and no shine on a shadow's edge
     box = (0, 0, width / step, height / step)
     return np.asarray(Image.fromarray(closed).resize((width, height), Image.Resampling.BILINEAR, box=box))
+
+
+def _brightest(grey: Grey, step: int) -> Grey:
+    """Of every `step` rows, and of those left over at the end, the largest value in each column."""
+    found = grey[::step].copy()
+    for i in range(1, step):
+        rows = grey[i::step]
+        np.maximum(found[: len(rows)], rows, out=found[: len(rows)])
+    return found
 
 
 def _strongest(darkness: Grey) -> float:

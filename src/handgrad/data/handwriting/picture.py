@@ -48,11 +48,12 @@ _OTHERS = (
 _SAVE = "save it as PNG or JPEG"
 
 
-def read(source: "str | os.PathLike[str] | bytes | Image.Image | ArrayLike") -> Colours:
+def read(source: "str | os.PathLike[str] | bytes | Image.Image | ArrayLike", name: str = "what was given") -> Colours:
     """The colours of a picture: upright as its EXIF data says, what is transparent on white, not too large.
 
     Args:
         source: a file's name, a file's bytes, a Pillow image, or what NumPy can make an array of.
+        name: what a sentence calls bytes that cannot be read.
 
     Raises:
         HandgradError: it cannot be read as one picture; says why.
@@ -60,7 +61,7 @@ def read(source: "str | os.PathLike[str] | bytes | Image.Image | ArrayLike") -> 
     if isinstance(source, (str, os.PathLike)):
         return _read_file(Path(source))
     if isinstance(source, bytes):
-        return _read_stream(io.BytesIO(source), "what was given", source[:16])
+        return _read_stream(io.BytesIO(source), name, source[:16])
     if hasattr(source, "getexif"):  # a Pillow image, whose module need not be loaded to know it
         image: Any = source
         return _decode(image, "the image")
