@@ -58,10 +58,10 @@ def framed(glyph: Mask) -> NDArray[np.uint8]:
     height, width = glyph.shape
     small_height, small_width = (max(1, round(n * LONG_SIDE / max(glyph.shape))) for n in (height, width))
     grey = area_weights(height, small_height) @ glyph.astype(np.float32) @ area_weights(width, small_width).T
-    grey *= 255 / grey.max()
+    grey = np.rint(grey * (255 / grey.max()))  # before its mass is taken, which rounding moves
     top, left = (_corner(grey.sum(axis=1 - axis)) for axis in (0, 1))
     picture = np.zeros((SIDE, SIDE), np.uint8)
-    picture[top : top + small_height, left : left + small_width] = np.rint(grey)
+    picture[top : top + small_height, left : left + small_width] = grey
     return picture
 
 
