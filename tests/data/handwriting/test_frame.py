@@ -55,7 +55,7 @@ def test_whatever_is_framed_is_framed(height, width, chance):
     assert 255 == image.max()
     centre = [image.sum(axis=axis) @ np.arange(28.0) / image.sum() for axis in (1, 0)]
     for place, used in zip(centre, (rows, columns), strict=True):
-        assert abs(place - 14) <= 0.51 or used[0] == 0 or used[-1] == 27  # as near as the frame lets it
+        assert abs(place - 14) <= 0.52 or used[0] == 0 or used[-1] == 27  # as near as the frame lets it
 
 
 def test_what_mnist_holds_is_known_by_its_frame(seven):

@@ -19,6 +19,9 @@ CENTRE = SIDE // 2
 FINE = 12
 """Pixels of the glyph, before it is made small, for one of MNIST's."""
 
+_OFF_CENTRE = 0.52
+"""Half a pixel, for the mass is moved by whole ones, and what the rounding of greys adds to that."""
+
 THINNEST, THICKEST = 2.6, 3.6
 """Strokes, in pixels of MNIST: what is outside is brought to the nearer of the two."""
 
@@ -58,10 +61,10 @@ def framed(glyph: Mask) -> NDArray[np.uint8]:
     height, width = glyph.shape
     small_height, small_width = (max(1, round(n * LONG_SIDE / max(glyph.shape))) for n in (height, width))
     grey = area_weights(height, small_height) @ glyph.astype(np.float32) @ area_weights(width, small_width).T
-    grey = np.rint(grey * (255 / grey.max()))  # before its mass is taken, which rounding moves
+    grey *= 255 / grey.max()
     top, left = (_corner(grey.sum(axis=1 - axis)) for axis in (0, 1))
     picture = np.zeros((SIDE, SIDE), np.uint8)
-    picture[top : top + small_height, left : left + small_width] = grey
+    picture[top : top + small_height, left : left + small_width] = np.rint(grey)
     return picture
 
 
@@ -81,7 +84,11 @@ def is_framed(picture: NDArray[np.uint8]) -> bool:
     long_side = max(int(ends[-1] - ends[0]) + 1 for ends in (rows, columns))
     mass = picture.astype(np.float64)
     places = (_centre_of_mass(mass.sum(axis=axis)) for axis in (1, 0))
-    return long_side == LONG_SIDE and all(abs(place - CENTRE) <= 0.51 for place in places) and int(picture.max()) > 200
+    return (
+        long_side == LONG_SIDE
+        and all(abs(place - CENTRE) <= _OFF_CENTRE for place in places)
+        and int(picture.max()) > 200
+    )
 
 
 def _corner(sums: Grey) -> int:
