@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer
-from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy, shares
+from handgrad.engine.losses import LOSSES, Loss, Poisson, SoftmaxCrossEntropy, shares
 from handgrad.engine.network import Network, TrainingPass
 from handgrad.engine.optimizers import BLOCK
 from handgrad.engine.penalties import L1, L2, Penalty
@@ -157,6 +157,7 @@ def checks() -> Iterator[Check]:
         yield _check_loss(f"{name}, weighted rows", make(), np.eye(4)[labels], weighted=True)
     yield _check_loss("cross_entropy, smoothed labels", smoothed, smoothed.target_rows(4)[labels])
     yield _check_loss("cross_entropy, soft targets", smoothed, soft)
+    yield _check_loss("poisson", Poisson(), np.random.default_rng(SEED).poisson(1.0, (BATCH, 4)).astype(np.float64))
     yield _check_penalty("l1", L1(0.3))
     yield _check_penalty("l2", L2(0.3))
 

@@ -168,7 +168,37 @@ class SquaredError(Loss):
         """Leave the numbers as they are: a regression's answer is its logit."""
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Poisson(Loss):
+    """l = sum_k e^z_k - t_k - z_k t_k + t_k log t_k, half the deviance of counts t from rates e^z; dl/dz = e^z - t.
+
+    McCullagh and Nelder (1989), table 2.1, with the logarithm as link. Targets are at least 0, and 0 log 0 is 0. The
+    rate itself is the answer, so a logit of 1000 is an answer that overflows, and the loss says infinity.
+    """
+
+    name: ClassVar[str] = "poisson"
+
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
+        l, scratch, row = kept
+        np.maximum(targets, np.finfo(z.dtype).tiny, out=l)  # log 0 is never asked for
+        np.log(l, out=l)
+        l -= z
+        l -= 1.0
+        l *= targets
+        np.exp(z, out=scratch)
+        l += scratch
+        total = float(np.dot(np.add.reduce(l, axis=1, out=row), share))
+        np.subtract(scratch, targets, out=z)
+        z *= share[:, None]
+        return total
+
+    def activate(self, z: Array) -> None:
+        """Overwrite logits with e^z: the rates."""
+        np.exp(z, out=z)
+
+
 LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
     {loss.name: loss for loss in (SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError)}
 )
-"""Every loss by its name."""
+"""Every loss that tells classes apart, by its name; `Poisson` is for counts alone."""
