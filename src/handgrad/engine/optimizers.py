@@ -176,14 +176,20 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        epsilon_hat: bool = False,
         decay: float = 0.0,
         n_decayed: int = 0,
     ) -> None:
-        """Prepare as `Optimizer` does; the betas are how much of each running mean is kept."""
+        """Prepare as `Optimizer` does; the betas are how much of each running mean is kept.
+
+        With `epsilon_hat`, `epsilon` is the paper's constant of that name (end of sec. 2): it stands in the place of
+        epsilon sqrt(c2), as in scikit-learn.
+        """
         super().__init__(size, dtype, decay=decay, n_decayed=n_decayed)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
+        self.epsilon_hat = epsilon_hat
 
     def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:
         m, v = slots
@@ -196,7 +202,7 @@ class Adam(Optimizer):
         v *= self.beta2
         v += scratch
         np.sqrt(v, out=scratch)
-        scratch += self.epsilon * root_c2
+        scratch += self.epsilon if self.epsilon_hat else self.epsilon * root_c2
         np.divide(m, scratch, out=scratch)
         scratch *= learning_rate * root_c2 / c1
         w -= scratch
@@ -219,10 +225,12 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        epsilon_hat: bool = False,
         decay: float = 0.01,
         n_decayed: int = 0,
     ) -> None:
-        super().__init__(size, dtype, beta1=beta1, beta2=beta2, epsilon=epsilon, decay=decay, n_decayed=n_decayed)
+        options = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        super().__init__(size, dtype, epsilon_hat=epsilon_hat, decay=decay, n_decayed=n_decayed, **options)
 
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(
