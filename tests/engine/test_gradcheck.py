@@ -14,7 +14,7 @@ from handgrad.engine.penalties import L1, L2
 
 SLIP = 1.0 + 1e-5
 ALONE = 4 + len(ACTIVATIONS) + 2 * len(LOSSES) + 2 + 1 + 2
-"""Rows of single functions; networks follow."""
+"""Rows of single functions; whole networks follow."""
 
 
 def failures():
@@ -38,7 +38,7 @@ def test_every_formula_is_checked():
     assert {("activation", name) for name in ACTIVATIONS} < set(rows)
     assert {("loss", name) for name in (*LOSSES, "poisson")} < set(rows)
     assert {("penalty", "l1"), ("penalty", "l2")} < set(rows)
-    assert ["network", "network"] == [kind for kind, _ in rows[ALONE:]]
+    assert ["objective", "network", "network"] == [kind for kind, _ in rows[ALONE:]]
 
 
 def test_rows_come_when_they_are_asked_for(monkeypatch):
