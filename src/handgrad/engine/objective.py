@@ -72,6 +72,8 @@ class Objective:
             size: TrainingPass(network, size, loss, gradient=self._gradient)
             for size in {block.stop - block.start for block in self._slices}
         }
+        if len(self._slices) == 1:
+            self._fill(self._slices[0], self._passes[n].x)  # and never again
         self._noise = np.random.default_rng(0)  # asked for by the pass, drawn from by no layer that is let in
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
@@ -81,7 +83,8 @@ class Objective:
         self._total[...] = 0.0
         for block in self._slices:
             a = self._passes[block.stop - block.start]
-            self._fill(block, a.x)
+            if len(self._slices) > 1:
+                self._fill(block, a.x)
             a.targets[...] = self._targets[block]
             a.share[...] = self._share[block]
             a.forward_training(self._noise)
