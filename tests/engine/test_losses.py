@@ -164,3 +164,12 @@ def test_counts_that_are_met_exactly_cost_nothing():
     value, delta = start(Poisson(), np.log(np.array([[3.0, 1.0]])), np.array([[3.0, 1.0]]))
     assert pytest.approx(0.0, abs=1e-15) == value
     np.testing.assert_allclose(delta, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+def test_a_small_probability_keeps_its_digits(dtype):
+    z = np.array([[-40.0, 0.0, 40.0, -1000.0, 1000.0]], dtype)
+    BinaryCrossEntropy().activate(z)
+    np.testing.assert_allclose(z[0, :3], [math.exp(-40.0), 0.5, 1.0], rtol=CLOSE[dtype])
+    assert 0.0 < z[0, 3] < 1e-30
+    assert 1.0 == z[0, 4]

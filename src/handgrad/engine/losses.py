@@ -145,8 +145,12 @@ class BinaryCrossEntropy(Loss):
         return total
 
     def activate(self, z: Array) -> None:
-        """Overwrite logits with sigmoid(z): each output's own probability."""
-        sigmoid(z)
+        """Overwrite logits with 1 / (1 + e^-z): each output's own probability, however small, to all its digits."""
+        np.negative(z, out=z)
+        np.minimum(z, 0.99 * math.log(np.finfo(z.dtype).max), out=z)  # so that e^-z, and a later log p, is finite
+        np.exp(z, out=z)
+        z += 1.0
+        np.reciprocal(z, out=z)
 
 
 @final
