@@ -45,7 +45,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         decay_factor: of `step`, `exponential` and `plateau`.
         scoring: what early stopping goes by: a scorer's name, or `scorer(estimator, X, y)`; None is accuracy.
         callbacks: called with an `EpochReport` after each epoch, or a list of such; any that returns true ends the fit.
-        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from; it may change `x`.
+        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, also in place.
         label_smoothing: the share of each target that is spread evenly over all classes.
         class_weight: `"balanced"`, or a weight for each label; multiplies `sample_weight`.
 
@@ -138,7 +138,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         if self.class_weight is not None:
             if incremental and self.class_weight == "balanced":
                 raise ValueError(
-                    "class_weight 'balanced' cannot be told from a part of the data: give partial_fit a dict, or weights"
+                    "class_weight 'balanced' cannot be told from a part of the data: give partial_fit a dict"
                 )
             by_class = compute_sample_weight(self.class_weight, y)
             weights = by_class if weights is None else weights * by_class

@@ -8,7 +8,7 @@ size of batch, made once, and flat vectors.
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,7 +20,6 @@ from sklearn.utils import gen_batches, shuffle
 from sklearn.utils.optimize import _check_optimize_result
 
 from handgrad.engine.arrays import Array
-from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network, TrainingPass
 from handgrad.engine.objective import ROWS, Objective
 from handgrad.engine.optimizers import BLOCK, clip_norm
@@ -95,7 +94,7 @@ class Steps:
         noise: np.random.Generator,
     ) -> None:
         self._network, self._update, self._noise = network, update, noise
-        self._loss: Loss = owner._loss()
+        self._loss = owner._loss()
         self._part_of_loss = owner._part_of_loss()
         self._rows = Rows(lesson.x, network.dtype)
         self._targets, self._weights = lesson.targets, lesson.weights
@@ -194,8 +193,8 @@ def fit_in_batches(owner: "Multilayer", lesson: Lesson, *, incremental: bool) ->
     """Learn batch by batch: to the end, or for one epoch if `incremental`.
 
     Raises:
-        ValueError: as scikit-learn: a validation set that is too small, early stopping of a single epoch, or weights that
-            are not finite any more; the estimator then keeps the last that were.
+        ValueError: as scikit-learn's: a validation set that is too small, early stopping of a single epoch, or weights
+            that are not finite any more; the estimator then keeps the last that were.
     """
     if owner.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
@@ -213,7 +212,7 @@ def fit_in_batches(owner: "Multilayer", lesson: Lesson, *, incremental: bool) ->
 
     batch_size = min(200, len(rows))
     if owner.batch_size != "auto":
-        if owner.batch_size > len(rows):
+        if int(owner.batch_size) > len(rows):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
             )
@@ -261,12 +260,13 @@ def _epochs(
             finite = bool(np.isfinite(network.theta).all() and np.isfinite(network.statistics).all())
             if not finite and validation is None:
                 network.theta[...], network.statistics[...] = good
-                raise ValueError(f"{NOT_FINITE} The loss overflowed in iteration {owner.n_iter_}; the weights before it are kept.")
-            measured = (None, None) if validation is None else validation.measure(network)
-            _count_patience(owner, network, measured[1])
+                raise ValueError(f"{NOT_FINITE} It was in iteration {owner.n_iter_}; the weights before it are kept.")
+            validation_loss, score = (None, None) if validation is None else validation.measure(network)
+            _count_patience(owner, network, score)
             rate = update.learning_rate
-            update.epoch_ends(owner.t_, measured[0])
-            stop = report(EpochReport(owner.n_iter_, loss, *measured, rate, time.perf_counter() - began))
+            update.epoch_ends(owner.t_, validation_loss)
+            seconds = time.perf_counter() - began
+            stop = report(EpochReport(owner.n_iter_, loss, validation_loss, score, rate, seconds))
             if owner._no_improvement_count > owner.n_iter_no_change:
                 slower = update.patience_ends()
                 owner._say(f"{_impatience(owner)} {slower or update.last_words}")
@@ -283,7 +283,8 @@ def _epochs(
             if stop or incremental:
                 return
     warnings.warn(
-        f"Stochastic Optimizer: Maximum iterations ({owner.max_iter}) reached and the optimization hasn't converged yet.",
+        f"Stochastic Optimizer: Maximum iterations ({owner.max_iter}) reached "
+        f"and the optimization hasn't converged yet.",
         ConvergenceWarning,
         stacklevel=6,
     )
@@ -315,8 +316,8 @@ def _count_patience(owner: "Multilayer", network: Network, score: float | None) 
 def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
     """Learn from all rows at once, by L-BFGS; in float64, whatever the network holds.
 
-    The function is scikit-learn's, except for a regression with several outputs: theirs is the mean over the outputs and
-    its gradient that of the sum, here both are of the sum. `loss_` is the mean, as theirs.
+    The function is scikit-learn's, except for a regression with several outputs: theirs is the mean over the outputs,
+    and its gradient that of the sum; here both are of the sum. `loss_` is the mean, as theirs.
     """
     from scipy.optimize import minimize  # noqa: PLC0415 - imported late: the other solvers do without
 
@@ -333,7 +334,11 @@ def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
         cost = penalty.value(wide.weights)
         return (value - cost) * part + cost
 
-    with owner._watched() as report, shared(network, min(ROWS, len(rows))), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+    with (
+        owner._watched() as report,
+        shared(network, min(ROWS, len(rows))),
+        np.errstate(divide="ignore", over="ignore", invalid="ignore"),
+    ):
 
         def after_each(intermediate_result: Any) -> None:  # noqa: ANN401 - SciPy's
             wide.theta[...] = intermediate_result.x
@@ -344,7 +349,9 @@ def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
                 raise StopIteration
 
         result = minimize(
-            Objective(wide, owner._loss(), rows.fill, lesson.targets.astype(np.float64), weights=weights, penalties=(penalty,)),
+            Objective(
+                wide, owner._loss(), rows.fill, lesson.targets.astype(np.float64), weights=weights, penalties=(penalty,)
+            ),
             network.theta.astype(np.float64),
             method="L-BFGS-B",
             jac=True,

@@ -113,6 +113,8 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     coefs_: list[Array]
     intercepts_: list[Array]
     history_: dict[str, list[Any]]
+    feature_names_in_: NDArray[Any]
+    preprocessing_: dict[str, Any]
 
     _random_state: Any
     _network: Network
@@ -219,12 +221,13 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         shapes = [[view.shape for views in each.views() for view in views] for each in (before, network)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"the network that is to go on has coefficients of {[W.shape for W in self.coefs_]}, but the parameters "
-                f"describe another: set warm_start=False, or hidden_layer_sizes and batch_norm to what they were"
+                f"the network has coefficients of {[W.shape for W in self.coefs_]}, but its parameters ask for others: "
+                f"set warm_start=False, or hidden_layer_sizes and batch_norm to what they were"
             )
         if network.layers != before.layers:
             network.theta[...], network.statistics[...] = before.theta, before.statistics
             self._adopt(network)
+        self.history_ = getattr(self, "history_", {})
         if self.early_stopping and self.validation_scores_ is None:
             self.best_loss_, self.validation_scores_, self.best_validation_score_ = None, [], -np.inf
         elif not self.early_stopping and self.best_loss_ is None:
@@ -310,10 +313,16 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         if self.verbose and self.verbose != "bar":
             print(line)  # noqa: T201 - scikit-learn's own way to be verbose
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, preprocessing: Mapping[str, Any] | None = None) -> None:
         """Write the estimator to a safetensors file, without pickle: parameters, network, classes, history.
 
-        Callables among the parameters and a `RandomState` are left out.
+        Callables among the parameters, a `RandomState`, a dict of class weights and what the optimiser remembers are
+        left out.
+
+        Args:
+            path: of the file.
+            preprocessing: plain values that say how the rows were made, such as `{"divided_by": 255}`; `load` gives
+                them back as `preprocessing_`.
 
         Raises:
             NotFittedError: before `fit`.
@@ -321,7 +330,7 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         """
         from handgrad.estimator import files  # noqa: PLC0415 - imported late: files imports this class
 
-        files.save(self, Path(path))
+        files.save(self, Path(path), preprocessing)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

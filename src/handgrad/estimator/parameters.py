@@ -4,7 +4,8 @@ The names, defaults and ranges of the first table are scikit-learn's; the second
 by scikit-learn's own machinery, so that a wrong value gets its wording. Below them, values become the engine's things.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -90,25 +91,34 @@ def check(owner: "Multilayer") -> None:
 
     Raises:
         ValueError: naming the parameter, what it is and what it may be.
+        TypeError: a callback that cannot be called.
     """
+    for problem in chain(_impossible_activations(owner), _impossible_pairs(owner)):
+        raise ValueError(problem)
+    for function in callbacks(owner.callbacks):
+        if not callable(function):
+            raise TypeError(f"callbacks holds {function!r}, which cannot be called")
+
+
+def _impossible_activations(owner: "Multilayer") -> Iterator[str]:
     names = [owner.activation] if isinstance(owner.activation, str) else list(owner.activation)
     for name in names:
         if name not in ACTIVATION_NAMES:
-            raise ValueError(f"no activation is called {name!r}; there are {', '.join(ACTIVATION_NAMES)}")
+            yield f"no activation is called {name!r}; there are {', '.join(ACTIVATION_NAMES)}"
     n_hidden = len(hidden_sizes(owner.hidden_layer_sizes))
     if not isinstance(owner.activation, str) and len(names) != n_hidden:
-        raise ValueError(f"activation names {len(names)}: {n_hidden} hidden layers need one for all or one for each")
-    for function in callbacks(owner.callbacks):
-        if not callable(function):
-            raise ValueError(f"callbacks holds {function!r}, which cannot be called")
+        yield f"activation names {len(names)}: {n_hidden} hidden layers need one for all or one for each"
+
+
+def _impossible_pairs(owner: "Multilayer") -> Iterator[str]:
     if owner.solver == "lbfgs":
         for name in ("dropout", "input_dropout", "batch_norm", "max_norm", "clip_norm", "augment", "weight_decay"):
             if getattr(owner, name):
-                raise ValueError(f"{name}={getattr(owner, name)!r} needs batches; solver='lbfgs' sees all rows at once")
+                yield f"{name}={getattr(owner, name)!r} needs batches, but solver='lbfgs' sees all rows at once"
     if owner.learning_rate == "plateau" and not owner.early_stopping:
-        raise ValueError("learning_rate='plateau' listens to the validation loss: set early_stopping=True")
+        yield "learning_rate='plateau' listens to the validation loss: set early_stopping=True"
     if owner.scoring is not None and not owner.early_stopping:
-        raise ValueError("scoring scores the validation set: set early_stopping=True")
+        yield "scoring scores the validation set: set early_stopping=True"
 
 
 def hidden_sizes(value: Any) -> list[int]:  # noqa: ANN401 - a number, or several in any kind of sequence
@@ -183,17 +193,13 @@ def make_schedule(owner: "Multilayer", steps_per_epoch: int) -> Schedule:
     """
     peak, total = float(owner.learning_rate_init), owner.max_iter * steps_per_epoch
     every = max(round(owner.decay_every * steps_per_epoch), 1)
-    match owner.learning_rate:
-        case "invscaling" if owner.solver == "sgd":
-            return InverseScaling(peak, float(owner.power_t))
-        case "step":
-            return StepDecay(peak, every, float(owner.decay_factor))
-        case "exponential":
-            return Exponential(peak, every, float(owner.decay_factor))
-        case "cosine":
-            return Cosine(peak, total, round(owner.warmup * steps_per_epoch))
-        case "one_cycle":
-            return OneCycle(peak, total)
-        case "plateau":
-            return ReduceOnPlateau(peak, float(owner.decay_factor))
-    return Constant(peak)
+    schedules: Mapping[str, Schedule] = {
+        "step": StepDecay(peak, every, float(owner.decay_factor)),
+        "exponential": Exponential(peak, every, float(owner.decay_factor)),
+        "cosine": Cosine(peak, total, round(owner.warmup * steps_per_epoch)),
+        "one_cycle": OneCycle(peak, total),
+        "plateau": ReduceOnPlateau(peak, float(owner.decay_factor)),
+    }
+    if owner.learning_rate == "invscaling" and owner.solver == "sgd":
+        return InverseScaling(peak, float(owner.power_t))
+    return schedules.get(owner.learning_rate, Constant(peak))

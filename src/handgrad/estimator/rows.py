@@ -48,10 +48,11 @@ def logits(network: Network, x: Any) -> Array:  # noqa: ANN401 - an array or a S
     """
     if not sparse.issparse(x):
         return network.logits(np.asarray(x))
-    return np.concatenate([network.logits(block) for block in _dense_blocks(x.tocsr())])
+    return np.concatenate([network.logits(block) for block in _dense_blocks(x)])
 
 
 def _dense_blocks(x: Any) -> Iterator[Array]:  # noqa: ANN401 - a SciPy matrix
+    x = x.tocsr()
     n = min(max(DENSE_AT_ONCE // max(x.shape[1], 1), 1), PREDICTION_ROWS)
     for begin in range(0, x.shape[0], n):
         yield x[begin : begin + n].toarray()
