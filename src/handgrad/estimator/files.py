@@ -124,7 +124,7 @@ def load(kind: type["Multilayer"], path: Path) -> "Multilayer":
     owner._adopt(network)
     owner._best = network.theta.copy(), network.statistics.copy()
     owner._no_improvement_count = 0
-    if owner.best_loss_ is None and not owner.early_stopping:
+    if getattr(owner, "best_loss_", 0.0) is None and not owner.early_stopping:
         owner.best_loss_ = math.inf
     return owner
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import gen_batches, shuffle
 from sklearn.utils.optimize import _check_optimize_result
 
 from handgrad.engine.arrays import Array
@@ -110,8 +109,8 @@ class Steps:
     def epoch(self, order: NDArray[np.intp], batch_size: int) -> float:
         """Take a step for each batch of the rows in `order`; return the mean loss, penalty included."""
         total = 0.0
-        for batch in gen_batches(len(order), batch_size):
-            indices = order[batch]
+        for begin in range(0, len(order), batch_size):
+            indices = order[begin : begin + batch_size]
             total += self.step(indices) * len(indices)
         return total / len(order)
 
@@ -248,7 +247,9 @@ def _epochs(
     with owner._watched() as report:
         while owner.n_iter_ < owner.max_iter:
             if owner.shuffle:
-                order = shuffle(order, random_state=owner._random_state)
+                drawn = np.arange(len(rows))
+                owner._random_state.shuffle(drawn)
+                order = order[drawn]
             good = network.theta.copy(), network.statistics.copy()
             loss = steps.epoch(rows[order], batch_size)
             owner.n_iter_ += 1
@@ -358,7 +359,7 @@ def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
             options={"maxfun": owner.max_fun, "maxiter": owner.max_iter, "gtol": owner.tol},
             callback=after_each,
         )
-    if not np.isfinite(result.x).all():
+    if not (np.isfinite(result.x).all() and math.isfinite(result.fun)):
         raise ValueError(NOT_FINITE)
     owner.n_iter_ = int(result.nit) if owner._stopped else _check_optimize_result("lbfgs", result, owner.max_iter)
     network.theta[...] = wide.theta[...] = result.x

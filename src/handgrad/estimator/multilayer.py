@@ -119,6 +119,7 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     _random_state: Any
     _network: Network
     _views: tuple[list[Array], list[Array]]
+    _plan: tuple[Any, ...] = ()
     _optimizer: "Update"
     _best: tuple[Array, Array]
     _no_improvement_count: int
@@ -179,6 +180,11 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             self._begin(sizes, x.dtype)
         else:
             self._go_on(sizes)
+            self.history_ = getattr(self, "history_", {})
+            if self.solver != "lbfgs" and self.early_stopping != (
+                getattr(self, "validation_scores_", None) is not None
+            ):
+                self._begin_to_count()  # what was counted was something else
         lesson = self._in_own_precision(lesson)
         self._stopped = False
         if self.solver == "lbfgs":
@@ -193,6 +199,7 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._ending()
         self._adopt(parameters.make_network(self, sizes[0], sizes[-1], dtype))
+        self._plan = self._planned(sizes)
         factor = 2.0 if self.activation == parameters.LOGISTIC else 6.0
         layers = zip(self._network.layers, self._network.views(), strict=True)
         for layer, views in layers:
@@ -203,8 +210,13 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 if layer.bias:
                     views[1][...] = bias
         self._best = self._network.theta.copy(), self._network.statistics.copy()
-        self.loss_curve_ = []
         self.history_ = {}
+        if self.solver != "lbfgs":
+            self._begin_to_count()
+
+    def _begin_to_count(self) -> None:
+        """Forget what was reached before: the solvers that count epochs keep these attributes, as scikit-learn's do."""
+        self.loss_curve_ = []
         self._no_improvement_count = 0
         self.best_loss_ = None if self.early_stopping else np.inf
         self.validation_scores_ = [] if self.early_stopping else None
@@ -217,6 +229,8 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             ValueError: they describe a network of another shape.
         """
         before = self._current()
+        if self._plan == self._planned(sizes):
+            return
         network = parameters.make_network(self, sizes[0], sizes[-1], before.dtype)
         shapes = [[view.shape for views in each.views() for view in views] for each in (before, network)]
         if shapes[0] != shapes[1]:
@@ -224,14 +238,14 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 f"the network has coefficients of {[W.shape for W in self.coefs_]}, but its parameters ask for others: "
                 f"set warm_start=False, or hidden_layer_sizes and batch_norm to what they were"
             )
-        if network.layers != before.layers:
-            network.theta[...], network.statistics[...] = before.theta, before.statistics
-            self._adopt(network)
-        self.history_ = getattr(self, "history_", {})
-        if self.early_stopping and self.validation_scores_ is None:
-            self.best_loss_, self.validation_scores_, self.best_validation_score_ = None, [], -np.inf
-        elif not self.early_stopping and self.best_loss_ is None:
-            self.best_loss_, self.validation_scores_, self.best_validation_score_ = np.inf, None, None
+        network.theta[...], network.statistics[...] = before.theta, before.statistics
+        self._adopt(network)
+        self._plan = self._planned(sizes)
+
+    def _planned(self, sizes: Sequence[int]) -> tuple[Any, ...]:
+        """Give what the layers follow from; as long as it is the same, so are they."""
+        names = self.activation if isinstance(self.activation, str) else tuple(self.activation)
+        return tuple(sizes), names, bool(self.batch_norm), self.dropout, self.input_dropout
 
     def _in_own_precision(self, lesson: Lesson) -> Lesson:
         dtype = self._network.dtype
