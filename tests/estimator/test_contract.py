@@ -48,9 +48,11 @@ def test_their_own_tests_pass_with_ours_in_their_place(tmp_path):
     (tmp_path / "instead.py").write_text(INSTEAD, encoding="utf-8")
     package = Path(handgrad.__file__).parents[1]
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "instead", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        + ["--rootdir", str(tmp_path), "-c", os.devnull, "-k", "not test_gradient"]
-        + ["--pyargs", "sklearn.neural_network.tests.test_mlp"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "instead", "-p", "no:cacheprovider"),
+            *("--rootdir", str(tmp_path), "-c", os.devnull, "-k", "not test_gradient"),
+            *("--pyargs", "sklearn.neural_network.tests.test_mlp"),
+        ],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(package)])},
         capture_output=True,

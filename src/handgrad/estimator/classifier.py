@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
@@ -140,7 +140,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
                 raise ValueError(
                     "class_weight 'balanced' cannot be told from a part of the data: give partial_fit a dict"
                 )
-            by_class = compute_sample_weight(self.class_weight, y)
+            by_class = _weights_by_class(self.class_weight, y)
             weights = by_class if weights is None else weights * by_class
         hot = self._label_binarizer.transform(y)
         targets = hot.reshape(len(hot), -1).astype(x.dtype)
@@ -148,7 +148,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
             n_answers = targets.shape[1] if self._ending() == "softmax" else 2
             targets *= 1.0 - self.label_smoothing
             targets += self.label_smoothing / n_answers
-        strata = hot.astype(bool) if targets.shape[1] == 1 else None  # scikit-learn's rule, and its words about classes
+        scored = self.scoring is not None and y.ndim == 1  # scorers may want to see every class
+        strata = hot.astype(bool) if targets.shape[1] == 1 else y if scored else None  # the first is scikit-learn's
         return Lesson(x, targets, weights, y, strata)
 
     def _ending(self) -> str:
@@ -203,3 +204,13 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _weights_by_class(class_weight: Any, y: NDArray[Any]) -> Array:  # noqa: ANN401 - a dict, "balanced", or a list of them
+    """Give what each row weighs by its class; `compute_sample_weight` would take the text "1" for a number."""
+    if y.ndim > 1:
+        weights: Array = compute_sample_weight(class_weight, y)
+        return weights
+    classes, places = np.unique(y, return_inverse=True)
+    by_class: Array = compute_class_weight(class_weight, classes=classes, y=y)
+    return by_class[places]

@@ -111,6 +111,8 @@ def load(kind: type["Multilayer"], path: Path) -> "Multilayer":
                 raise HandgradError(f"{path} holds an {header.estimator}: load it with {header.estimator}.load")
             network = _network(file, header)
             owner = kind(**header.parameters)
+            if isinstance(owner.hidden_layer_sizes, list):
+                owner.hidden_layer_sizes = tuple(owner.hidden_layer_sizes)  # JSON made a list of it
             owner._validate_params()
             for name in _FITTED:
                 if name in header.fitted:
