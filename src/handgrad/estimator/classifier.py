@@ -207,10 +207,14 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
 
 
 def _weights_by_class(class_weight: Any, y: NDArray[Any]) -> Array:  # noqa: ANN401 - a dict, "balanced", or a list of them
-    """Give what each row weighs by its class; `compute_sample_weight` would take the text "1" for a number."""
+    """Give what each row weighs by its class; of codes, because scikit-learn takes the text "1" for a number."""
     if y.ndim > 1:
         weights: Array = compute_sample_weight(class_weight, y)
         return weights
-    classes, places = np.unique(y, return_inverse=True)
-    by_class: Array = compute_class_weight(class_weight, classes=classes, y=y)
-    return by_class[places]
+    labels, codes = np.unique(y, return_inverse=True)
+    if isinstance(class_weight, Mapping):
+        coded = {code: class_weight[label] for code, label in enumerate(labels.tolist()) if label in class_weight}
+    else:
+        coded = class_weight
+    by_class: Array = compute_class_weight(coded, classes=np.arange(len(labels)), y=codes)
+    return by_class[codes]
