@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import onnxruntime
+import pandas as pd
 import pytest
 import sklearn.neural_network as theirs
 from safetensors import safe_open
@@ -68,8 +70,7 @@ def test_the_safetensors_library_reads_it(ten_classes, tmp_path):
 
 
 def test_names_of_features_and_odd_classes_come_back(ten_classes, tmp_path):
-    pandas = pytest.importorskip("pandas")
-    x = pandas.DataFrame(ten_classes[0], columns=[f"pixel {i}" for i in range(64)])
+    x = pd.DataFrame(ten_classes[0], columns=[f"pixel {i}" for i in range(64)])
     for y in (ten_classes[1] + 0.0, ten_classes[1].astype(str).astype(object), ten_classes[1] > 4):
         estimator = fitted("ten_classes", x, y, callbacks=[print], class_weight=dict.fromkeys(np.unique(y), 1.0))
         estimator.save(tmp_path / "it.safetensors")
@@ -163,8 +164,7 @@ def test_what_scikit_learn_cannot_hold_is_refused(ten_classes, one_number):
 
 
 def onnx_answers(path, x):
-    runtime = pytest.importorskip("onnxruntime")
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {"X": x.astype(np.float32)})
 
 

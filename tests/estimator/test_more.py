@@ -5,6 +5,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from sklearn.base import clone
@@ -173,8 +174,7 @@ def test_history_holds_both_curves(ten_classes):
 
 @pytest.mark.parametrize("scoring", ["balanced_accuracy", "neg_log_loss", make_scorer(balanced_accuracy_score)])
 def test_another_score_decides_when_to_stop(ten_classes, scoring):
-    pandas = pytest.importorskip("pandas")
-    x = pandas.DataFrame(ten_classes[0], columns=[f"pixel {i}" for i in range(64)])
+    x = pd.DataFrame(ten_classes[0], columns=[f"pixel {i}" for i in range(64)])
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of features without names
         warnings.simplefilter("ignore", ConvergenceWarning)
