@@ -21,7 +21,7 @@ from sklearn.utils.optimize import _check_optimize_result
 from handgrad.engine.arrays import Array
 from handgrad.engine.network import Network, TrainingPass
 from handgrad.engine.objective import ROWS, Objective
-from handgrad.engine.optimizers import BLOCK, clip_norm
+from handgrad.engine.optimizers import BLOCK, SGD, clip_norm
 from handgrad.engine.penalties import L2, MaxNorm
 from handgrad.estimator.cores import shared
 from handgrad.estimator.rows import Rows, logits
@@ -101,6 +101,9 @@ class Steps:
         self._clip = owner.clip_norm
         self._max_norm = MaxNorm(float(owner.max_norm), network.weight_matrices()) if owner.max_norm else None
         self._augment: Callable[..., Array] | None = owner.augment
+        # for plain SGD decay and L2 are the same, and decay is a third of the work
+        self._decays = isinstance(update.optimizer, SGD) and self._clip is None
+        self._decay = update.optimizer.decay
         self._gradient = np.zeros_like(network.theta)
         self._weight_gradient = self._gradient[: network.n_weights]
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
@@ -137,7 +140,10 @@ class Steps:
         if self._alpha:
             penalty = L2(self._alpha / weight)
             loss += penalty.value(network.weights)
-            penalty.add_gradient(network.weights, self._weight_gradient, self._scratch)
+            if self._decays:
+                self._update.optimizer.decay = self._decay + penalty.strength
+            else:
+                penalty.add_gradient(network.weights, self._weight_gradient, self._scratch)
         if self._clip is not None:
             clip_norm(self._gradient, self._clip)
         self._update.step(network.theta, self._gradient)
