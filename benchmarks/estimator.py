@@ -1,9 +1,9 @@
 """fit() against scikit-learn's own: python -m benchmarks.estimator [--pairs N] [--only NAME] [--clock wall|cpu].
 
 Each pair fits both from the same random_state, one right after the other and in turns first, so that a machine that is
-slow for a while is slow for both; the ratio is taken pair by pair. Scores are on rows that neither has seen, each pair with
-a seed of its own. Both run as a user finds them, BLAS threads included; `--threads 1` holds both to one, and the clock
-of the processor (`--clock cpu`) is then fair on a machine that has much else to do.
+slow for a while is slow for both; the ratio is taken pair by pair. Scores are on rows that neither has seen, each pair
+with a seed of its own. Both run as a user finds them, BLAS threads included; `--threads 1` holds both to one, and the
+clock of the processor (`--clock cpu`) is then fair on a machine that has much else to do.
 """
 
 import argparse
@@ -114,7 +114,8 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(
         f"handgrad {handgrad.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}, "
-        f"Python {platform.python_version()}; {given.clock} seconds, medians of {given.pairs} pairs; scores: mean ± spread"
+        f"Python {platform.python_version()}; {given.clock} seconds, medians of {given.pairs} pairs; "
+        f"scores: mean ± spread"
     )
     print(f"{'':26} {'ours':>8} {'theirs':>8}  ratio: median    min    max    {'score: ours':16} theirs")
     for task in tasks():

@@ -128,7 +128,7 @@ def test_counts_are_fitted_the_same(one_number):
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("given", [{}, WAYS["nesterov"], WAYS["inverse scaling"]])
+@pytest.mark.parametrize("given", [{}, WAYS["nesterov"], WAYS["plain sgd"] | {"alpha": 1.0}, WAYS["inverse scaling"]])
 def test_the_same_a_little_at_a_time(request, data, given):
     x, y = request.getfixturevalue(data)
     made = pair(data, **given)

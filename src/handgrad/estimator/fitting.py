@@ -103,7 +103,6 @@ class Steps:
         self._augment: Callable[..., Array] | None = owner.augment
         # for plain SGD decay and L2 are the same, and decay is a third of the work
         self._decays = isinstance(update.optimizer, SGD) and self._clip is None
-        self._decay = update.optimizer.decay
         self._gradient = np.zeros_like(network.theta)
         self._weight_gradient = self._gradient[: network.n_weights]
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
@@ -141,7 +140,7 @@ class Steps:
             penalty = L2(self._alpha / weight)
             loss += penalty.value(network.weights)
             if self._decays:
-                self._update.optimizer.decay = self._decay + penalty.strength
+                self._update.optimizer.decay = self._update.decay + penalty.strength
             else:
                 penalty.add_gradient(network.weights, self._weight_gradient, self._scratch)
         if self._clip is not None:

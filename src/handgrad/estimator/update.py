@@ -25,11 +25,13 @@ class Update:
 
     Attributes:
         optimizer: of the engine.
+        decay: decoupled from the gradient, as it was asked for.
         learning_rate: of the step to come.
     """
 
     def __init__(self, owner: "Multilayer", network: Network, steps_per_epoch: int) -> None:
         self.optimizer = make_optimizer(owner, network)
+        self.decay = self.optimizer.decay
         self.learning_rate = float(owner.learning_rate_init)
         self._schedule = make_schedule(owner, steps_per_epoch)
         self._by_epoch = isinstance(self._schedule, Constant | InverseScaling)
