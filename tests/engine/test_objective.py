@@ -15,13 +15,6 @@ def data():
     return generator.normal(size=(23, 5)), generator.normal(size=(23, 2)), generator.uniform(0.1, 2.0, 23)
 
 
-def filled_from(x):
-    def fill(block, out):
-        out[...] = x[block]
-
-    return fill
-
-
 def network():
     net = Network.fully_connected(5, (7,), 2, activation="tanh", dtype=np.float64)
     net.initialize(np.random.default_rng(1))
@@ -39,7 +32,7 @@ def test_blocks_add_up_to_one_batch(data, rows, weighted):
     whole.forward_training(np.random.default_rng(0))
     expected = whole.backward()
 
-    objective = Objective(net, SquaredError(), filled_from(x), t, weights=weights, rows=rows)
+    objective = Objective(net, SquaredError(), x.__getitem__, t, weights=weights, rows=rows)
     value, gradient = objective(net.theta.copy())
 
     assert pytest.approx(expected, rel=1e-14) == value
@@ -49,8 +42,8 @@ def test_blocks_add_up_to_one_batch(data, rows, weighted):
 def test_penalties_are_added_once(data):
     x, t, _ = data
     net = network()
-    bare, bare_gradient = Objective(net, SquaredError(), filled_from(x), t, rows=5)(net.theta.copy())
-    value, gradient = Objective(net, SquaredError(), filled_from(x), t, penalties=[L2(0.5)], rows=5)(net.theta.copy())
+    bare, bare_gradient = Objective(net, SquaredError(), x.__getitem__, t, rows=5)(net.theta.copy())
+    value, gradient = Objective(net, SquaredError(), x.__getitem__, t, penalties=[L2(0.5)], rows=5)(net.theta.copy())
     bare_gradient[: net.n_weights] += 0.5 * net.weights
 
     assert pytest.approx(bare + L2(0.5).value(net.weights), rel=1e-14) == value
@@ -59,7 +52,7 @@ def test_penalties_are_added_once(data):
 
 def test_each_answer_is_an_array_of_its_own(data):
     x, t, _ = data
-    objective = Objective(network(), SquaredError(), filled_from(x), t)
+    objective = Objective(network(), SquaredError(), x.__getitem__, t)
     theta = objective.network.theta.copy()
     first = objective(theta)[1]
     kept = first.copy()
@@ -74,4 +67,4 @@ def test_what_depends_on_other_rows_is_refused(data, options):
     x, t, _ = data
     net = Network.fully_connected(5, (7,), 2, **options)
     with pytest.raises(ValueError, match="makes the loss of a row depend on"):
-        Objective(net, BinaryCrossEntropy(), filled_from(x), t)
+        Objective(net, BinaryCrossEntropy(), x.__getitem__, t)

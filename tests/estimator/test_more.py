@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import balanced_accuracy_score, make_scorer
@@ -91,6 +92,14 @@ def test_dropout_draws_and_prediction_does_not(ten_classes):
     again = classifier(dropout=0.5, input_dropout=0.1).fit(x, y)
     np.testing.assert_array_equal(estimator.coefs_[0], again.coefs_[0])
     assert estimator.loss_ > classifier().fit(x, y).loss_
+
+
+def test_sparse_rows_are_dropped_out_and_augmented_as_dense_ones(ten_classes):
+    x, y = ten_classes
+    for given in ({"input_dropout": 0.2}, {"augment": lambda batch, _: 0.5 * batch}):
+        dense, thin = (classifier(max_iter=3, **given).fit(rows, y) for rows in (x, sparse.csr_matrix(x)))
+        np.testing.assert_allclose(dense.coefs_[0], thin.coefs_[0], rtol=1e-12)
+        np.testing.assert_allclose(dense.predict_proba(x), thin.predict_proba(sparse.csc_matrix(x)), rtol=1e-12)
 
 
 def test_batch_norm_learns_and_survives_pickle(ten_classes):

@@ -273,13 +273,11 @@ def _check_objective(name: str, network: Network) -> Check:
     network.initialize(generator)
     theta = network.theta + generator.normal(0.0, 0.1, len(network.theta))
     x, targets = generator.normal(size=(BATCH, network.n_in)), generator.normal(size=(BATCH, network.n_out))
-
-    def fill(block: slice, out: Array) -> None:
-        out[...] = x[block]
-
     weights = generator.uniform(0.5, 1.5, BATCH)
     penalties = (L2(1e-1),)
-    f = Objective(network, LOSSES["squared_error"](), fill, targets, weights=weights, penalties=penalties, rows=3)
+    f = Objective(
+        network, LOSSES["squared_error"](), x.__getitem__, targets, weights=weights, penalties=penalties, rows=3
+    )
     return check_gradient(lambda vector: f(vector)[0], f(theta)[1], theta, kind="objective", name=name)
 
 

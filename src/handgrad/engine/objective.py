@@ -6,7 +6,7 @@ not grow with the data.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from handgrad.engine.penalties import Penalty
 ROWS = 2048
 """Rows of a block: large enough for matrix products, small beside the weights of most networks."""
 
-Fill: TypeAlias = Callable[[slice, Array], None]
-"""`(rows, out)`: overwrite `out`, `(number of rows, n_in)`, with these rows of the data."""
+Block: TypeAlias = Callable[[slice], Any]
+"""Gives rows of the data, `(number of rows, n_in)`, as `Pass.feed` takes them."""
 
 
 @final
@@ -36,7 +36,7 @@ class Objective:
         self,
         network: Network,
         loss: Loss,
-        fill: Fill,
+        block: Block,
         targets: Array,
         *,
         weights: Array | None = None,
@@ -48,7 +48,7 @@ class Objective:
         Args:
             network: to measure.
             loss: of its logits.
-            fill: gives the rows of the data, all of which have a target.
+            block: gives the rows of the data, all of which have a target.
             targets: `(n, n_out)`.
             weights: what each row weighs, `(n,)`; by default all the same.
             penalties: to add.
@@ -61,7 +61,7 @@ class Objective:
             if layer.statistics() or isinstance(layer, Dropout):
                 raise ValueError(f"{layer} makes the loss of a row depend on other rows or on chance")
         self.network = network
-        self._fill, self._targets, self._penalties = fill, targets, tuple(penalties)
+        self._block, self._targets, self._penalties = block, targets, tuple(penalties)
         n = len(targets)
         self._share = shares(n, network.dtype, weights)
         self._gradient = np.empty_like(network.theta)
@@ -72,8 +72,6 @@ class Objective:
             size: TrainingPass(network, size, loss, gradient=self._gradient)
             for size in {block.stop - block.start for block in self._slices}
         }
-        if len(self._slices) == 1:
-            self._fill(self._slices[0], self._passes[n].x)  # and never again
         self._noise = np.random.default_rng(0)  # asked for by the pass, drawn from by no layer that is let in
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
@@ -83,8 +81,7 @@ class Objective:
         self._total[...] = 0.0
         for block in self._slices:
             a = self._passes[block.stop - block.start]
-            if len(self._slices) > 1:
-                self._fill(block, a.x)
+            a.feed(self._block(block))
             a.targets[...] = self._targets[block]
             a.share[...] = self._share[block]
             a.forward_training(self._noise)

@@ -95,12 +95,11 @@ class Steps:
         self._network, self._update, self._noise = network, update, noise
         self._loss = owner._loss()
         self._part_of_loss = owner._part_of_loss()
-        self._rows = Rows(lesson.x, network.dtype)
+        self._rows = Rows(lesson.x, network, owner.augment)
         self._targets, self._weights = lesson.targets, lesson.weights
         self._alpha = float(owner.alpha)
         self._clip = owner.clip_norm
         self._max_norm = MaxNorm(float(owner.max_norm), network.weight_matrices()) if owner.max_norm else None
-        self._augment: Callable[..., Array] | None = owner.augment
         # for plain SGD decay and L2 are the same, and decay is a third of the work
         self._decays = isinstance(update.optimizer, SGD) and self._clip is None
         self._gradient = np.zeros_like(network.theta)
@@ -129,9 +128,7 @@ class Steps:
             if weight == 0.0:
                 return 0.0
             a.share /= weight
-        self._rows.gather(indices, a.x)
-        if self._augment is not None:
-            a.x[...] = self._augment(a.x, self._noise)
+        self._rows.gather(indices, a, self._noise)
         np.take(self._targets, indices, axis=0, out=a.targets, mode="clip")
 
         a.forward_training(self._noise)
@@ -330,7 +327,7 @@ def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
     network = owner._current()
     wide = Network(network.layers, np.float64)
     wide.theta[...] = network.theta
-    rows = Rows(lesson.x, network.dtype)
+    rows = Rows(lesson.x, wide)
     weights = None if lesson.weights is None else lesson.weights.astype(np.float64)
     total = float(len(rows) if weights is None else weights.sum())
     penalty = L2(float(owner.alpha) / total)
@@ -356,7 +353,12 @@ def fit_at_once(owner: "Multilayer", lesson: Lesson) -> None:
 
         result = minimize(
             Objective(
-                wide, owner._loss(), rows.fill, lesson.targets.astype(np.float64), weights=weights, penalties=(penalty,)
+                wide,
+                owner._loss(),
+                rows.block,
+                lesson.targets.astype(np.float64),
+                weights=weights,
+                penalties=(penalty,),
             ),
             network.theta.astype(np.float64),
             method="L-BFGS-B",

@@ -1,9 +1,10 @@
-"""The rows that a fit learns from: an array or a sparse matrix, of which a batch at a time becomes dense.
+"""The rows that a fit learns from, an array or a sparse matrix.
 
-A batch is copied into memory that its pass owns, so that a sparse matrix is never dense as a whole.
+Rows of an array are copied into memory that the pass owns. Of a sparse matrix, a batch stays sparse where the first
+layer can multiply it, and becomes dense where dropout or augmentation wants to change it: never the whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -11,33 +12,43 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from handgrad.engine.arrays import Array
-from handgrad.engine.network import PREDICTION_ROWS, Network
+from handgrad.engine.layers import Dense
+from handgrad.engine.network import PREDICTION_ROWS, Network, Pass
 
-DENSE_AT_ONCE = 8_000_000
-"""Numbers of a sparse matrix that are dense at the same time in a prediction: 64 MB in float64."""
+AT_ONCE = 8_000_000
+"""Numbers of a pass's input, at most, where a sparse matrix goes through it in a prediction: 64 MB in float64."""
 
 
 @final
 class Rows:
     """The features of a data set, `(n, n_features)`, as the network's own kind of number."""
 
-    def __init__(self, x: Any, dtype: np.dtype[Any]) -> None:  # noqa: ANN401 - an array or a SciPy matrix
-        self._sparse = sparse.issparse(x)
-        self._x: Any = x.tocsr().astype(dtype, copy=False) if self._sparse else np.ascontiguousarray(x, dtype)
+    def __init__(self, x: Any, network: Network, augment: Callable[..., Array] | None = None) -> None:  # noqa: ANN401
+        """Hold `x`, an array or a SciPy matrix; `augment(batch, generator)` gives what is learned from in its place."""
+        self._is_sparse = sparse.issparse(x)
+        dtype = network.dtype
+        self._x: Any = x.tocsr().astype(dtype, copy=False) if self._is_sparse else np.ascontiguousarray(x, dtype)
+        self._fed = self._is_sparse and augment is None and isinstance(network.layers[0], Dense)
+        self._augment = augment
 
     def __len__(self) -> int:
         return int(self._x.shape[0])
 
-    def gather(self, indices: NDArray[np.intp], out: Array) -> None:
-        """Overwrite `out`, `(len(indices), n_features)`, with the rows at `indices`, which are in range."""
-        if self._sparse:
-            self._x[indices].toarray(out=out)
+    def gather(self, indices: NDArray[np.intp], a: Pass, generator: np.random.Generator) -> None:
+        """Make the rows at `indices`, which are in range, the input of the pass."""
+        if self._fed:
+            a.feed(self._x[indices])
+            return
+        if self._is_sparse:
+            self._x[indices].toarray(out=a.x)
         else:
-            np.take(self._x, indices, axis=0, out=out, mode="clip")  # the one mode that does not buffer
+            np.take(self._x, indices, axis=0, out=a.x, mode="clip")  # the one mode that does not buffer
+        if self._augment is not None:
+            a.x[...] = self._augment(a.x, generator)
 
-    def fill(self, block: slice, out: Array) -> None:
-        """Overwrite `out` with the rows of `block`."""
-        out[...] = self._x[block].toarray() if self._sparse else self._x[block]
+    def block(self, rows: slice) -> Any:  # noqa: ANN401 - an array or a SciPy matrix
+        """Give these rows as they lie."""
+        return self._x[rows]
 
 
 def logits(network: Network, x: Any) -> Array:  # noqa: ANN401 - an array or a SciPy matrix
@@ -48,11 +59,16 @@ def logits(network: Network, x: Any) -> Array:  # noqa: ANN401 - an array or a S
     """
     if not sparse.issparse(x):
         return network.logits(np.asarray(x))
-    return np.concatenate([network.logits(block) for block in _dense_blocks(x)])
-
-
-def _dense_blocks(x: Any) -> Iterator[Array]:  # noqa: ANN401 - a SciPy matrix
-    x = x.tocsr()
-    n = min(max(DENSE_AT_ONCE // max(x.shape[1], 1), 1), PREDICTION_ROWS)
-    for begin in range(0, x.shape[0], n):
-        yield x[begin : begin + n].toarray()
+    whole: Any = sparse.csr_array(x, dtype=network.dtype)
+    n = min(max(AT_ONCE // network.n_in, 1), PREDICTION_ROWS)
+    out: Array = np.empty((whole.shape[0], network.n_out), network.dtype)
+    passes: dict[int, Pass] = {}
+    for begin in range(0, len(out), n):
+        rows = whole[begin : begin + n]
+        a = passes.setdefault(rows.shape[0], Pass(network, rows.shape[0]))
+        if isinstance(network.layers[0], Dense):
+            a.feed(rows)
+        else:
+            rows.toarray(out=a.x)
+        out[begin : begin + n] = a.forward()
+    return out
