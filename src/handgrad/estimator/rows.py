@@ -59,7 +59,8 @@ def logits(network: Network, x: Any) -> Array:  # noqa: ANN401 - an array or a S
     """
     if not sparse.issparse(x):
         return network.logits(np.asarray(x))
-    whole: Any = sparse.csr_array(x, dtype=network.dtype)
+    thin: Any = x  # SciPy's types do not say that every sparse matrix has a tocsr
+    whole = thin.tocsr().astype(network.dtype, copy=False)
     n = min(max(AT_ONCE // network.n_in, 1), PREDICTION_ROWS)
     out: Array = np.empty((whole.shape[0], network.n_out), network.dtype)
     passes: dict[int, Pass] = {}
