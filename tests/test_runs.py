@@ -577,6 +577,22 @@ else:
 for _ in runs.conduct(run, folder):
     print("saved", flush=True)
 """
+
+
+def test_what_is_saved_is_folded(spots, tmp_path):
+    recipe = Recipe(hidden_layer_sizes=(8, 6), epochs=2, batch_size=8, batch_norm=True, dropout=0.1, averaging=0.9)
+    run = Run(recipe, spots)
+    folder = runs.begin(run, tmp_path / "run")
+    for _ in runs.conduct(run, folder):
+        pass
+
+    saved = modelfile.load(folder.model)
+
+    assert recipe.but(batch_norm=False, dropout=0.0).network(16, 3).layers == saved.network.layers
+    x = spots.test.images.astype(np.float32) / 255
+    np.testing.assert_allclose(saved.network.logits(x), run.result().logits(x), rtol=1e-5, atol=1e-5)
+
+
 LONG = Recipe(
     name="long",
     hidden_layer_sizes=(32,),

@@ -15,6 +15,8 @@ import msgspec
 
 from handgrad import files, modelfile, tensorfile
 from handgrad.data.dataset import Dataset
+from handgrad.engine.folding import fold
+from handgrad.engine.network import Network
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
@@ -159,16 +161,36 @@ def history_of(folder: RunFolder) -> list[EpochRecord]:
         raise HandgradError(f"{folder.history} is damaged: {error}") from error
 
 
-def taken_up(folder: RunFolder, dataset: Dataset) -> Run:
-    """Make the run again as it was when it was last saved.
+def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Run:
+    """Stand before the first update of a recipe, its teachers read; otherwise as `Run`.
+
+    Raises:
+        HandgradError: a teacher cannot be read, or was made for other images.
+    """
+    return Run(recipe, dataset, workers, _teachers_of(recipe, dataset))
+
+
+def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[Network]:
+    models = [modelfile.load(find_model(teacher)) for teacher in recipe.teachers]
+    for name, model in zip(recipe.teachers, models, strict=True):
+        if (model.image_shape, model.white, model.classes) != (dataset.image_shape, dataset.white, dataset.classes):
+            raise HandgradError(f"the teacher {name} was made for other images or classes than those of {dataset.name}")
+        if model.loss.name != recipe.loss:
+            raise HandgradError(f"the teacher {name} was trained with {model.loss.name}; it has to be {recipe.loss}")
+    return [model.network for model in models]
+
+
+def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) -> Run:
+    """Make the run again as it was when it was last saved, with as many `workers` as `Run` may be given.
 
     Raises:
         HandgradError: it was stopped before its first save, its checkpoint is damaged, or recipe or data have changed.
     """
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset)
-    if run.recipe != recipe_of(folder):
+    recipe = recipe_of(folder)
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, _teachers_of(recipe, dataset))
+    if run.recipe != recipe:
         raise UsageError(
             f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"
         )
@@ -209,7 +231,7 @@ def model_of(run: Run) -> modelfile.Model:
     """Give what the run has learned so far, ready to use, with where it came from."""
     record = run.best_record
     return modelfile.Model(
-        network=run.result(),
+        network=fold(run.result()),
         classes=run.dataset.classes,
         image_shape=run.dataset.image_shape,
         white=run.dataset.white,

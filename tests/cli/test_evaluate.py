@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handgrad.data import idx
+from handgrad.cli import main
+from handgrad.data import idx, sources
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -141,3 +142,65 @@ def test_what_is_not_there_is_refused(refused, elsewhere):
     assert "no model 'nothing'" in refused(1, "evaluate", "nothing")
     assert "holds no run" in refused(1, "evaluate", elsewhere)
     assert "MODEL" in refused(2, "evaluate")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Another network for the digits."""
+    folder = tmp_path_factory.mktemp("other") / "run"
+    words = ["train", "--dataset", "digits", "--epochs", "3", "--hidden", "12", "--seed", "1", "--out", str(folder)]
+    assert 0 == main(words)
+    return folder
+
+
+def test_averaging_over_warps_is_told_apart_from_the_single_pass(handgrad, trained):
+    alone = json.loads(handgrad("evaluate", trained, "--json").out)
+    told = json.loads(handgrad("evaluate", trained, "--json", "--warps", 3).out)
+    (average,) = told.pop("averages")
+
+    assert alone == told
+    assert "each image and 3 mild warps of it" == average["averaged"]
+    assert alone["log_loss"] != average["log_loss"]
+    assert average["errors"] - alone["errors"] == average["mcnemar"]["only_first"] - average["mcnemar"]["only_second"]
+
+    lines = handgrad("evaluate", trained, "--warps", 3).out.splitlines()
+    accuracies = [line.split()[1] for line in lines if line.startswith("accuracy")]
+    assert [f"{one['accuracy']:.2%}" for one in (alone, average)] == accuracies
+    assert any("McNemar" in line for line in lines)
+
+
+def test_several_models_are_tested_one_by_one_and_together(handgrad, trained, other):
+    alone = [json.loads(handgrad("evaluate", one, "--json").out) for one in (trained, other)]
+    told = json.loads(handgrad("evaluate", trained, other, "--json", "--warps", 2).out)
+
+    assert [one.pop("dataset") for one in alone] == ["digits", told["dataset"]]
+    assert alone == told["models"]
+    names = [average["averaged"] for average in told["averages"]]
+    assert ["2 models", "2 models, each image and 2 mild warps of it"] == names
+
+    answer = handgrad("evaluate", trained, other)
+    lines = answer.out.splitlines()
+    first, second = (next(line.split() for line in lines if line.startswith(str(one))) for one in (trained, other))
+    assert [f"{one['accuracy']:.2%}" for one in alone] == [first[1], second[1]]
+    assert (6, 9) == (len(first), len(second))  # the second is held against the first
+    assert ["averaged over  2 models"] == [line for line in lines if line.startswith("averaged over")]
+
+
+def test_what_cannot_be_averaged_is_refused(handgrad, refused, model):
+    handgrad("train", "--dataset", "digits", "--epochs", 1, "--loss", "squared_error", "--out", "run")
+
+    assert "--warps -1" in refused(2, "evaluate", model, "--warps", -1)
+    assert "no probabilities" in refused(1, "evaluate", "run", "--warps", 1)
+    assert "no probabilities" in refused(1, "evaluate", model, "run")
+
+
+@pytest.mark.mnist
+def test_the_halves_of_mnist_and_its_disputed_images_are_noted(handgrad, mnist, monkeypatch):
+    monkeypatch.setattr(sources, "load", lambda *_, **__: mnist)  # the cache of these tests is empty
+    told = json.loads(handgrad("evaluate", "classic", "--json").out)
+
+    assert told["errors"] == sum(told["errors_by_half"])
+    assert 2 == len(told["errors_by_half"])
+    assert 0 < told["errors_disputed"] <= 15
+    text = handgrad("evaluate", "classic").out
+    assert f"disputed       {told['errors_disputed']} are among the 15 images" in text

@@ -9,9 +9,11 @@ import pytest
 
 from handgrad import files
 from handgrad.data import idx
+from handgrad.data.augment import PRESETS
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.solo import Solo
+from handgrad.training.workers.crew import Crew
 
 DIGITS = ("train", "--dataset", "digits")
 EPOCHS = ("--epochs", 2)
@@ -28,19 +30,20 @@ PARTS = {
 @pytest.fixture
 def interrupt_at(monkeypatch):
     """Send a signal to this process during some updates, counted from 1 over all runs of the test."""
-    step = Solo.step
+    steps_of = {kind: kind.step for kind in (Solo, Crew)}
 
     def at(*steps, number=signal.SIGINT):
         count = 0
 
-        def signalling(solo, rate):
+        def signalling(hands, rate):
             nonlocal count
             count += 1
             for _ in range(steps.count(count)):
                 signal.raise_signal(number)
-            return step(solo, rate)
+            return steps_of[type(hands)](hands, rate)
 
-        monkeypatch.setattr(Solo, "step", signalling)
+        for kind in steps_of:
+            monkeypatch.setattr(kind, "step", signalling)
 
     return at
 
@@ -113,6 +116,8 @@ FLAGS = {
     "class_weight": ("--class-weight", "balanced", "balanced"),
     "optimizer": ("--optimizer", "adamw", "adamw"),
     "schedule": ("--schedule", "plateau", "plateau"),
+    "augment": ("--augment", "strong", PRESETS["strong"]),
+    "teachers": ("--teachers", "none", ()),
 }
 NUMBERS = {"epochs": 1, "batch_size": 50, "patience": 5, "early_stopping": 4, "seed": 3}
 
@@ -131,6 +136,16 @@ def test_every_field_of_a_recipe_has_its_flag(handgrad):
     assert 0 == answer.code, answer.err
     recipe = msgspec.toml.decode(Path("all/recipe.toml").read_bytes(), type=Recipe)
     assert wanted == {field: getattr(recipe, field) for field in Recipe.__struct_fields__}
+
+
+def test_a_network_that_was_trained_teaches_another(handgrad, refused, trained):
+    answer = handgrad(*DIGITS, *EPOCHS, "--teachers", trained, "--soft-share", 0.9, "--out", "pupil")
+
+    assert 0 == answer.code, answer.err
+    assert 0 == handgrad("train", "--resume", "pupil").code
+    sentence = refused(1, *DIGITS, "--teachers", "nobody", "--out", "other")
+    assert "no model 'nobody'" in sentence
+    assert not Path("other").exists()
 
 
 @pytest.mark.parametrize("none", ["none", ""])
@@ -349,7 +364,8 @@ def test_two_workers_train_and_go_on(handgrad):
     answer = handgrad(*DIGITS, *EPOCHS, "--workers", "2")
 
     assert 0 == answer.code
-    assert 2 == handgrad("train", "--resume", "runs/classic", "--workers", "1").code
+    assert 0 == handgrad("train", "--resume", "runs/classic", "--workers", "1").code
+    assert "cut for 2 workers" in handgrad("train", "--resume", "runs/classic", "--workers", "3").err
     refused = handgrad(*DIGITS, *EPOCHS, "--workers", "2", "--dropout", "0.5", "--out", "b")
     assert (2, False) == (refused.code, Path("b").exists())
     assert "leave --workers away" in refused.err

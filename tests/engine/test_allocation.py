@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handgrad.engine.activations import ACTIVATIONS
+from handgrad.engine.distillation import Distillation
 from handgrad.engine.losses import LOSSES, SoftmaxCrossEntropy
 from handgrad.engine.network import Network, TrainingPass
 from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, clip_norm
@@ -46,14 +47,14 @@ def training_step(optimizer, loss, dtype=np.float32, *, penalties=False, **kwarg
     network.initialize(generator)
     a = TrainingPass(network, BATCH, loss)
     a.x[...] = generator.random(a.x.shape)
-    a.targets[...] = np.eye(10)[generator.integers(0, 10, BATCH)]
+    a.targets[:, :10] = np.eye(10)[generator.integers(0, 10, BATCH)]
     update = OPTIMIZERS[optimizer](len(network.theta), dtype)
     scratch = np.empty(BLOCK, dtype)
     norm = MaxNorm(3.0, network.weight_matrices())
 
     def step():
         a.forward_training(generator)
-        a.backward()
+        a.backpropagate()
         if penalties:
             for penalty in (L1(1e-5), L2(1e-4)):
                 penalty.add_gradient(network.weights, a.gradient[: network.n_weights], scratch)
@@ -79,7 +80,7 @@ def test_every_activation(activation):
     assert peak(training_step("sgd", SoftmaxCrossEntropy(), activation=activation)) < ENOUGH
 
 
-@pytest.mark.parametrize("loss", LOSSES.values())
+@pytest.mark.parametrize("loss", [*LOSSES.values(), Distillation])
 def test_every_loss(loss):
     assert peak(training_step("sgd", loss())) < ENOUGH
 

@@ -13,7 +13,7 @@ from handgrad.engine.losses import LOSSES
 from handgrad.engine.penalties import L1, L2
 
 SLIP = 1.0 + 1e-5
-ALONE = 4 + len(ACTIVATIONS) + 2 * len(LOSSES) + 2 + 1 + 2
+ALONE = 4 + len(ACTIVATIONS) + 2 * len(LOSSES) + 2 + 1 + 2 + 2
 """Rows of single functions; whole networks follow."""
 
 

@@ -16,9 +16,10 @@ EVERY = pytest.mark.parametrize("name", LOSSES)
 
 def start(loss, z, targets, weights=None):
     """L, and the logits turned into the first delta."""
-    delta = z.copy()
+    delta, targets = z.copy(), targets.astype(z.dtype)
     share = shares(len(z), z.dtype, weights)
-    return loss.delta(delta, targets.astype(z.dtype), share, loss.keep(len(z), z.shape[1], z.dtype)), delta
+    loss.delta(delta, targets, share, loss.keep(len(z), z.shape[1], z.dtype))
+    return loss.value(z, targets, weights), delta
 
 
 def test_the_textbook_has_them_all():

@@ -10,6 +10,7 @@ from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.errors import HandgradError
 from handgrad.training.loop import Diverged, Run
 from handgrad.training.recipe import MOST_COUNTED, SCHEDULES, Recipe
+from handgrad.training.workers.crew import Crew
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=3, batch_size=8, learning_rate=0.05)
 STEPS = 7
@@ -26,15 +27,15 @@ def diverges(run, stop=lambda: False) -> str:
 
 
 def spoiled_at(monkeypatch, update, number=np.nan):
-    """Make the optimiser put a number that is none into the weights at this update of the run."""
-    step = OPTIMIZERS["sgd"].step
+    """Put a number that is none into the weights after this update of the run."""
+    step = Crew.step
 
-    def spoil(self, theta, gradient, learning_rate):
-        step(self, theta, gradient, learning_rate)
-        if self.t == update:
-            theta[0] = number
+    def spoil(self, rate):
+        step(self, rate)
+        if self._optimizer.t == update:
+            self._shared["theta"][0] = number
 
-    monkeypatch.setattr(OPTIMIZERS["sgd"], "step", spoil)
+    monkeypatch.setattr(Crew, "step", spoil)
 
 
 @pytest.mark.parametrize("rate", [1e9, 1e308])
@@ -99,33 +100,38 @@ def test_the_averages_of_batch_norm_are_watched_too(spots, monkeypatch):
     assert statistics.tobytes() == run.network.statistics.tobytes()
 
 
-def test_a_validation_loss_that_is_no_number_is_noticed(spots):
+def overgrown_after(monkeypatch, update):
+    """Make the network's numbers huge after the epoch that ends with this update; collect what each epoch learned."""
+    learned, pause = [], Crew.pause
+
+    def grow(self):
+        pause(self)
+        learned.append(self._network.theta.copy())
+        if self._optimizer.t == update:
+            self._network.theta[...] = 3e38  # finite, but not what the network makes of it
+
+    monkeypatch.setattr(Crew, "pause", grow)
+    return learned
+
+
+def test_a_validation_loss_that_is_no_number_is_noticed(spots, monkeypatch):
     run = Run(SMALL.but(validation=0.2, early_stopping=2), spots)
-    theta = []
+    learned = overgrown_after(monkeypatch, 10)
 
-    def note():
-        if run.updates == 5:
-            theta.append(run.network.theta.copy())
-        if run.updates == 10:
-            run.network.theta[...] = 3e38  # finite, but not what the network makes of it
-        return False
-
-    sentence = diverges(run, note)
+    sentence = diverges(run)
 
     assert "at epoch 2, update 5: " in sentence
-    assert theta[0].tobytes() == run.network.theta.tobytes() == run.result().theta.tobytes()
+    assert learned[0].tobytes() == run.network.theta.tobytes() == run.result().theta.tobytes()
 
 
-def test_a_test_loss_that_is_no_number_stops_nothing(spots):
+def test_a_test_loss_that_is_no_number_stops_nothing(spots, monkeypatch):
     run = Run(SMALL.but(epochs=1), spots)
+    learned = overgrown_after(monkeypatch, STEPS)
 
-    def note():
-        if run.updates == STEPS:
-            run.network.theta[...] = 3e38
-        return False
+    (record,) = run.records()
 
-    (record,) = run.records(note)
-
+    assert 1 == len(learned)
+    assert 2e38 < run.network.theta.max()
     assert 0.0 <= record.test_accuracy <= 1.0
 
 

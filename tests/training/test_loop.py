@@ -18,7 +18,9 @@ from handgrad.training import loop
 from handgrad.training.loop import Run
 from handgrad.training.recipe import SCHEDULES, Recipe
 from handgrad.training.records import EpochRecord, Progress
+from handgrad.training.solo import Solo
 from handgrad.training.task import make_loss
+from handgrad.training.workers.crew import Crew
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=6, batch_size=8, learning_rate=0.05)
 STEPS = 7  # 50 images in eights: six full batches and one of two
@@ -70,6 +72,10 @@ def test_classic_settings_read_the_digits(digits):
         {"weight_decay": 1e-3},
         {"max_norm": 3.0},
         {"clip_norm": 0.5},
+        {"averaging": 0.99},
+        {"averaging": 0.9, "batch_norm": True, "validation": 0.1, "early_stopping": 9},
+        {"augment": "mild"},
+        {"augment": {"elastic": 1.0, "smoothness": 2.0}, "batch_size": 7},
         {"batch_size": 1},
         {"batch_size": 50},
         {"batch_size": 5000},
@@ -116,17 +122,18 @@ def test_the_rate_recorded_is_that_of_the_last_update(options, schedule, spots):
     assert [schedule.rate(STEPS * epoch - 1) for epoch in range(1, 7)] == [r.learning_rate for r in run.history]
 
 
-def test_every_update_takes_the_rate_of_its_step(spots, monkeypatch):
+@pytest.mark.parametrize(("hands", "options"), [(Crew, {}), (Solo, {"batch_norm": True})])
+def test_every_update_takes_the_rate_of_its_step(hands, options, spots, monkeypatch):
     taken = []
-    step = OPTIMIZERS["sgd"].step
+    step = hands.step
 
-    def watched(self, theta, gradient, learning_rate):
-        taken.append(learning_rate)
-        step(self, theta, gradient, learning_rate)
+    def watched(self, rate):
+        taken.append(rate)
+        step(self, rate)
 
-    monkeypatch.setattr(OPTIMIZERS["sgd"], "step", watched)
+    monkeypatch.setattr(hands, "step", watched)
 
-    finish(SMALL.but(schedule="cosine", warmup=1.0), spots)
+    finish(SMALL.but(schedule="cosine", warmup=1.0, **options), spots)
 
     assert [Cosine(0.05, 42, 7).rate(t) for t in range(42)] == taken
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handgrad.data.augment import PRESETS, Warps
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout
@@ -18,7 +19,17 @@ from handgrad.errors import HandgradError, UsageError
 from handgrad.training import recipe as recipes
 from handgrad.training.recipe import CLASS_WEIGHTS, MOST_COUNTED, SCHEDULES, Recipe
 
-SHARES = ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2")
+SHARES = (
+    "validation",
+    "dropout",
+    "input_dropout",
+    "label_smoothing",
+    "momentum",
+    "rho",
+    "beta1",
+    "beta2",
+    "averaging",
+)
 ABOVE_ZERO = ("learning_rate", "epsilon", "decay_every", "decay_factor")
 STRENGTHS = ("weight_decay", "warmup", "final_learning_rate", "l1", "l2", "max_norm", "clip_norm")
 COUNTS = ("epochs", "batch_size")
@@ -68,9 +79,12 @@ def possible(draw):
         "early_stopping": draw(st.integers(0, MOST_COUNTED)) if validation else 0,
         "patience": draw(st.integers(0, MOST_COUNTED)),
         "seed": draw(st.integers(0, MOST_COUNTED)),
+        "augment": draw(st.sampled_from(list(PRESETS.values())) | st.builds(Warps, scale=st.floats(0.0, 0.9))),
     }
     fields |= {name: draw(st.integers(1, MOST_COUNTED)) for name in COUNTS}
-    fields |= {name: draw(shares) for name in ("dropout", "input_dropout", "momentum", "rho", "beta1", "beta2")}
+    fields |= {
+        name: draw(shares) for name in ("dropout", "input_dropout", "momentum", "rho", "beta1", "beta2", "averaging")
+    }
     fields |= {name: draw(strengths) for name in ("weight_decay", "final_learning_rate", "l1", "l2", "max_norm")}
     return Recipe(**fields)
 
@@ -379,6 +393,29 @@ def test_a_network_has_the_layers_that_were_asked_for():
 def test_a_network_may_have_no_hidden_layer():
     assert (Dense(9, 3),) == Recipe(hidden_layer_sizes=()).network(9, 3).layers
     assert (Dense(9, 3),) == Recipe(hidden_layer_sizes=(), activation=()).network(9, 3).layers
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_of_warps_may_be_called_by_its_name(name):
+    recipe = recipes.parse(f"augment = '{name}'", "named")
+
+    assert PRESETS[name] == recipe.augment
+    assert recipe == Recipe().but(augment=name)
+    assert PRESETS[name] == recipe.but(epochs=3).augment
+
+
+def test_ranges_of_warps_are_a_table():
+    recipe = recipes.parse("[augment]\nrotation = 9\nelastic = 0.5", "table")
+
+    assert Warps(rotation=9.0, elastic=0.5) == recipe.augment
+
+
+def test_impossible_warps_are_refused():
+    assert "augment = 'wild': choose none, mild or strong, or give its ranges in a table" == refused(augment="wild")
+    assert "'rotatio' is no field of augment; did you mean 'rotation'?" == refused(augment={"rotatio": 1.0})
+    assert "augment.scale = -0.1: it is a number from 0 to 0.9" == refused(augment={"scale": -0.1})
+    assert "augment.rotation is of the wrong type (expected float, got str)" == refused(augment={"rotation": "9"})
+    assert "augment is of the wrong type (expected object, got int)" == refused(augment=3)
 
 
 def test_a_recipe_stays_as_it_is():

@@ -29,6 +29,8 @@ RECIPES = {
     "cosine": SMALL.but(schedule="cosine", warmup=1.5, loss="squared_error"),
     "choosing": SMALL.but(**CHOOSING, epochs=9),
     "all": SMALL.but(**CHOOSING, epochs=9, optimizer="adam", batch_norm=True, dropout=0.2, label_smoothing=0.1),
+    "averaged": SMALL.but(averaging=0.9, batch_norm=True, **CHOOSING),
+    "warped": SMALL.but(augment={"rotation": 20.0, "shift": 1.0, "elastic": 0.5, "ease": 0.5}, averaging=0.5),
     "whole": SMALL.but(batch_size=64, dropout=0.2),
 }
 
@@ -186,7 +188,7 @@ def test_what_is_whole_is_taken_up(stopped, spots):
     assert 3 * run.steps_per_epoch + 2 == run.updates
 
 
-ARRAYS = ("theta", "statistics", "slots.mean", "slots.square", "best.theta", "best.statistics", "order")
+ARRAYS = ("theta", "statistics", "slots.sum", "slots.square_sum", "best.theta", "best.statistics", "order")
 
 
 @pytest.mark.parametrize("name", ARRAYS)

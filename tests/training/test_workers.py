@@ -13,6 +13,7 @@ from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord
 from handgrad.training.workers import crew
 from handgrad.training.workers.job import Job
+from handgrad.training.workers.pace import Pace
 
 pytestmark = pytest.mark.skipif(
     platform.machine().lower() not in {"x86_64", "amd64"},
@@ -23,9 +24,17 @@ OPEN = Path("/proc/self/fd")
 SMALL = Recipe(hidden_layer_sizes=(9, 6), batch_size=16, epochs=3, learning_rate=0.05, initializer="he")
 
 
-def train(recipe, dataset, workers, stop=lambda: False):
+def train(recipe, dataset, workers):
     run = Run(recipe, dataset, workers)
-    for _ in run.records(stop):
+    for _ in run.records():
+        pass
+    return run
+
+
+def train_undivided(recipe, dataset):
+    run = Run(recipe, dataset)
+    run.shares = 0
+    for _ in run.records():
         pass
     return run
 
@@ -36,10 +45,19 @@ def crews(monkeypatch):
     made = []
     begin = crew.Crew.__init__
 
-    def noting(self, task, members):
+    def noting(self, *given):
         made.append(self)
-        begin(self, task, members)
-        self.started = list(self._processes)
+        self.started = []
+        begin(self, *given)
+
+    start = crew.start_process
+
+    def starting(*given):
+        process = start(*given)
+        made[-1].started.append(process)
+        return process
+
+    monkeypatch.setattr(crew, "start_process", starting)
 
     monkeypatch.setattr(crew.Crew, "__init__", noting)
     yield made
@@ -66,9 +84,9 @@ def crews(monkeypatch):
 def test_two_learn_what_one_learns(changes, spots, crews):
     recipe = SMALL.but(**changes)
 
-    alone, together = train(recipe, spots, 1), train(recipe, spots, 2)
+    alone, together = train_undivided(recipe, spots), train(recipe, spots, 2)
 
-    assert 1 == len(crews)
+    assert [1] == [len(one.started) for one in crews]
     np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
     for ours, theirs in zip(together.history, alone.history, strict=True):
         assert ours.training_loss == pytest.approx(theirs.training_loss, rel=1e-4)
@@ -78,9 +96,10 @@ def test_two_learn_what_one_learns(changes, spots, crews):
 def test_a_rate_of_zero_teaches_nothing_and_says_the_loss(spots):
     run = Run(SMALL, spots, 2)
     before = run.network.theta.copy()
-    with crew.Crew(run._task, 2) as hands:
+    with crew.Crew(run._task, 2, 2) as hands:
         hands.go(np.arange(50, dtype=np.int32), 0)
-        loss, _ = hands.step(0.0)
+        hands.step(0.0)
+        ((loss, _),) = hands.told()
         hands.pause()
 
     np.testing.assert_allclose(run.network.theta, before, rtol=0, atol=1e-20)
@@ -90,7 +109,7 @@ def test_a_rate_of_zero_teaches_nothing_and_says_the_loss(spots):
 def test_three_learn_it_too(digits, crews):
     recipe = SMALL.but(dataset="digits", hidden_layer_sizes=(32, 16), batch_size=64, epochs=2)
 
-    alone, together = train(recipe, digits, 1), train(recipe, digits, 3)
+    alone, together = train_undivided(recipe, digits), train(recipe, digits, 3)
 
     assert 2 == len(crews[0].started)
     np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=1e-3, atol=1e-5)
@@ -118,6 +137,61 @@ def test_a_crew_repeats_byte_for_byte_beside_other_work(digits):
             other.join()
 
     assert first.network.theta.tobytes() == second.network.theta.tobytes()
+
+
+@pytest.mark.parametrize("batch_size", [16, 20, 7])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_it_makes_no_difference_who_carries_the_shares_out(batch_size, optimizer, spots, crews, monkeypatch):
+    recipe = SMALL.but(batch_size=batch_size, optimizer=optimizer, learning_rate=0.01)
+    expected = train(recipe, spots, 2).network.theta.tobytes()
+
+    assert expected == train(recipe, spots, 1).network.theta.tobytes()
+    assert [1, 0] == [len(one.started) for one in crews]
+
+    class Fickle(Pace):
+        """Changes its mind before every third step."""
+
+        ways = ""
+
+        def stepped(self, may_change):
+            while not may_change():
+                pass
+            Fickle.ways += "t" if self.together else "a"
+            if len(Fickle.ways) % 3 == 0:
+                self.together = not self.together
+
+    monkeypatch.setattr(crew, "Pace", Fickle)
+    monkeypatch.setattr(crew, "LONG_SECONDS", -1.0)
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    run = Run(recipe, spots)
+    for _ in run.records():
+        pass
+
+    assert expected == run.network.theta.tobytes()
+    assert ("aaattt" * run.updates)[: run.updates] == Fickle.ways
+
+
+def test_a_short_run_stays_alone(spots, crews):
+    train(SMALL, spots, None)
+
+    assert [0] == [len(one.started) for one in crews]
+
+
+def test_where_no_other_process_can_be_started_one_goes_on_alone(spots, monkeypatch):
+    expected = train(SMALL, spots, 1).network.theta.tobytes()
+
+    def fail(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(crew, "start_process", fail)
+    monkeypatch.setattr(crew, "LONG_SECONDS", -1.0)
+    monkeypatch.setattr("handgrad.training.workers.pace.TRIAL_SECONDS", 0.0)
+
+    assert expected == train(SMALL, spots, None).network.theta.tobytes()
+    with pytest.raises(
+        HandgradError, match=r"cannot start a second process \(Operation not permitted\); try --workers 1"
+    ):
+        train(SMALL, spots, 2)
 
 
 def test_two_crews_at_once_do_not_disturb_each_other(spots):
@@ -149,7 +223,7 @@ def test_what_is_stopped_and_resumed_ends_with_the_same_bytes(updates, optimizer
     for _ in resumed.records():
         pass
 
-    assert 2 == resumed.workers
+    assert 2 == resumed.shares
     assert whole.network.theta.tobytes() == resumed.network.theta.tobytes()
 
 
@@ -187,7 +261,7 @@ def test_a_member_that_is_killed_ends_the_run_in_one_sentence(spots, crews):
 
 def test_a_member_ends_with_the_process_that_started_it(spots):
     run = Run(SMALL, spots, 2)
-    made = crew.Crew(run._task, 2)
+    made = crew.Crew(run._task, 2, 2)
     made.started[0].stdin.close()
 
     assert 0 == made.started[0].wait(20)
@@ -209,8 +283,10 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_good(spots):
         ({"batch_norm": True}, "BatchNorm layers look at the whole batch"),
         ({"dropout": 0.5}, "Dropout layers look at the whole batch"),
         ({"hidden_layer_sizes": ()}, "no hidden layer"),
-        ({"clip_norm": 1.0}, "clip_norm and max_norm"),
-        ({"max_norm": 1.0}, "clip_norm and max_norm"),
+        ({"clip_norm": 1.0}, "clip_norm, max_norm"),
+        ({"max_norm": 1.0}, "clip_norm, max_norm"),
+        ({"averaging": 0.9}, "averaging look"),
+        ({"augment": "mild"}, "one process warps the images"),
     ],
 )
 def test_what_cannot_be_divided_says_why(changes, why, spots):
@@ -219,7 +295,7 @@ def test_what_cannot_be_divided_says_why(changes, why, spots):
 
 
 def test_too_many_members_are_refused(spots):
-    with pytest.raises(UsageError, match=r"too many .*--workers 2"):
+    with pytest.raises(UsageError, match=r"too many .*leave --workers away"):
         Run(SMALL, spots, 10)
 
 
@@ -231,6 +307,7 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         activations=("relu", "relu"),
         batch_size=4,
         images=9,
+        cuts=(*range(members), 10),
         white=255,
         loss="cross_entropy",
         label_smoothing=0.0,

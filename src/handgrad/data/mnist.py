@@ -29,3 +29,10 @@ MNIST = Collection(
         sha256="f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416",
     ),
 )
+
+HALF = 5_000
+"""The first so many test images come from another collection than the others, and the two are not equally hard."""
+
+DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
+"""Test images whose labels five raters did not share (Northcutt, Athalye and Mueller 2021). They count like any other.
+"""

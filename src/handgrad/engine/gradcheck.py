@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
+from handgrad.engine.distillation import Distillation
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer
 from handgrad.engine.losses import LOSSES, Loss, Poisson, SoftmaxCrossEntropy, shares
 from handgrad.engine.network import Network, TrainingPass
@@ -159,6 +160,10 @@ def checks() -> Iterator[Check]:
     yield _check_loss("cross_entropy, smoothed labels", smoothed, smoothed.target_rows(4)[labels])
     yield _check_loss("cross_entropy, soft targets", smoothed, soft)
     yield _check_loss("poisson", Poisson(), np.random.default_rng(SEED).poisson(1.0, (BATCH, 4)).astype(np.float64))
+    taught = Distillation(temperature=3.0, share=0.7)
+    for weighted in (False, True):
+        name = f"{taught.name}, weighted rows" if weighted else taught.name
+        yield _check_loss(name, taught, np.hstack([np.eye(4)[labels], soft]), weighted=weighted)
     yield _check_penalty("l1", L1(0.3))
     yield _check_penalty("l2", L2(0.3))
 
@@ -208,16 +213,17 @@ def _check_layer(kind: str, name: str, layer: Layer) -> Check:
 
 def _check_loss(name: str, loss: Loss, targets: Array, *, weighted: bool = False) -> Check:
     generator = np.random.default_rng(SEED)
-    logits = generator.normal(0.0, 2.0, targets.shape)
+    logits = generator.normal(0.0, 2.0, (len(targets), 4))
     share = shares(len(logits), logits.dtype, generator.uniform(0.0, 3.0, len(logits)) if weighted else None)
 
-    def run(z: Array) -> float:
-        return loss.delta(z, targets, share, loss.keep(len(z), z.shape[1], z.dtype))
-
     delta = logits.copy()
-    run(delta)
+    loss.delta(delta, targets, share, loss.keep(len(delta), delta.shape[1], delta.dtype))
     parts = _lay_out([("logits", logits.shape)])
-    return check_gradient(lambda z: run(z.copy()), delta, logits, kind="loss", name=name, parts=parts)
+
+    def value(z: Array) -> float:
+        return float(np.dot(loss.of_rows(z, targets), share))
+
+    return check_gradient(value, delta, logits, kind="loss", name=name, parts=parts)
 
 
 def _check_penalty(name: str, penalty: Penalty) -> Check:

@@ -28,20 +28,28 @@ class Loss(ABC):
 
     name: ClassVar[str]
 
+    def n_targets(self, n_out: int) -> int:
+        """How many numbers a row of targets holds."""
+        return n_out
+
     def keep(self, batch: int, n_out: int, dtype: np.dtype[Any]) -> Kept:
         """Make the scratch space of `delta` for a batch of this size."""
-        return np.empty((batch, n_out), dtype), np.empty((batch, n_out), dtype), np.empty(batch, dtype)
+        return np.empty((batch, n_out), dtype), np.empty(batch, dtype)
 
     @abstractmethod
-    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
-        """Overwrite the logits with dL/dz and return L.
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:
+        """Overwrite the logits with dL/dz.
 
         Args:
             z: logits, `(batch, n_out)`.
-            targets: what they should have said, `(batch, n_out)`; left as they are.
+            targets: what they should have said, `(batch, n_targets(n_out))`; left as they are.
             share: each row's share of the mean, `(batch,)`: weights divided by their sum; 1/batch when all are equal.
             kept: from `keep`.
         """
+
+    @abstractmethod
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """Compute each row's own l, `(n,)`, leaving `z` alone; allocates, for use outside the training step."""
 
     @abstractmethod
     def activate(self, z: Array) -> None:
@@ -57,10 +65,9 @@ class Loss(ABC):
         Raises:
             ValueError: shapes differ, or `shares` refuses the weights.
         """
-        if z.shape != targets.shape or z.ndim != 2:
+        if z.ndim != 2 or targets.shape != (len(z), self.n_targets(z.shape[1])):
             raise ValueError(f"logits {z.shape} and targets {targets.shape} must have the same (batch, n_out) shape")
-        targets = targets.astype(z.dtype, copy=False)
-        return self.delta(z.copy(), targets, shares(len(z), z.dtype, weights), self.keep(len(z), z.shape[1], z.dtype))
+        return float(np.dot(self.of_rows(z, targets.astype(z.dtype, copy=False)), shares(len(z), z.dtype, weights)))
 
 
 def shares(batch: int, dtype: np.dtype[Any], weights: Array | None = None) -> Array:
@@ -92,20 +99,20 @@ class SoftmaxCrossEntropy(Loss):
     name: ClassVar[str] = "cross_entropy"
     label_smoothing: float = 0.0
 
-    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
-        p, scratch, row = kept
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:
+        p, row = kept
         np.maximum.reduce(z, axis=1, out=row)
         z -= row[:, None]
         np.exp(z, out=p)
-        np.multiply(z, targets, out=scratch)
-        total = float(np.dot(np.add.reduce(scratch, axis=1, out=row), share))  # the share of t.z
         np.add.reduce(p, axis=1, out=row)
         p /= row[:, None]
-        np.log(row, out=row)
-        total = float(np.dot(row, share)) - total
         np.subtract(p, targets, out=z)
         z *= share[:, None]
-        return total
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        z = z - z.max(axis=1, keepdims=True)
+        l: Array = np.log(np.exp(z).sum(axis=1)) - (z * targets).sum(axis=1)
+        return l
 
     def activate(self, z: Array) -> None:
         """Overwrite logits with softmax(z): rows of probabilities."""
@@ -128,21 +135,14 @@ class BinaryCrossEntropy(Loss):
 
     name: ClassVar[str] = "binary_cross_entropy"
 
-    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
-        l, scratch, row = kept
-        np.abs(z, out=l)
-        np.negative(l, out=l)
-        np.exp(l, out=l)
-        np.log1p(l, out=l)
-        np.maximum(z, 0.0, out=scratch)
-        l += scratch
-        np.multiply(z, targets, out=scratch)
-        l -= scratch
-        total = float(np.dot(np.add.reduce(l, axis=1, out=row), share))
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:  # noqa: ARG002 - works in place
         sigmoid(z)
         z -= targets
         z *= share[:, None]
-        return total
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        l: Array = (np.maximum(z, 0.0) - z * targets + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+        return l
 
     def activate(self, z: Array) -> None:
         """Overwrite logits with 1 / (1 + e^-z): each output's own probability, however small, to all its digits."""
@@ -160,13 +160,13 @@ class SquaredError(Loss):
 
     name: ClassVar[str] = "squared_error"
 
-    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
-        squares, _, row = kept
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:  # noqa: ARG002 - works in place
         z -= targets
-        np.multiply(z, z, out=squares)
-        total = 0.5 * float(np.dot(np.add.reduce(squares, axis=1, out=row), share))
         z *= share[:, None]
-        return total
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        l: Array = 0.5 * np.square(z - targets).sum(axis=1)
+        return l
 
     def activate(self, z: Array) -> None:
         """Leave the numbers as they are: a regression's answer is its logit."""
@@ -183,19 +183,15 @@ class Poisson(Loss):
 
     name: ClassVar[str] = "poisson"
 
-    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> float:
-        l, scratch, row = kept
-        np.maximum(targets, np.finfo(z.dtype).tiny, out=l)  # log 0 is never asked for
-        np.log(l, out=l)
-        l -= z
-        l -= 1.0
-        l *= targets
-        np.exp(z, out=scratch)
-        l += scratch
-        total = float(np.dot(np.add.reduce(l, axis=1, out=row), share))
-        np.subtract(scratch, targets, out=z)
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:  # noqa: ARG002 - works in place
+        np.exp(z, out=z)
+        z -= targets
         z *= share[:, None]
-        return total
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        log_targets = np.log(np.maximum(targets, np.finfo(z.dtype).tiny))  # log 0 is never asked for
+        l: Array = (np.exp(z) + targets * (log_targets - 1.0 - z)).sum(axis=1)
+        return l
 
     def activate(self, z: Array) -> None:
         """Overwrite logits with e^z: the rates."""

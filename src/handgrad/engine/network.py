@@ -19,7 +19,7 @@ from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer, Parameter, Views
 from handgrad.engine.losses import Loss, SoftmaxCrossEntropy
 
-PREDICTION_ROWS = 1024
+PREDICTION_ROWS = 512
 """Rows of a pass in `Network.logits`: large enough for matrix products, small enough for the cache."""
 
 
@@ -52,6 +52,7 @@ class Network:
         self._statistic_places, _, n_statistics = _weights_first([layer.statistics() for layer in self.layers])
         self.theta: Array = np.zeros(n_parameters, self.dtype)
         self.statistics: Array = np.zeros(n_statistics, self.dtype)
+        self._idle: dict[int, list[Pass]] = {1: [], PREDICTION_ROWS: []}  # passes between two predictions
         for layer, views in zip(self.layers, self.views(), strict=True):
             if isinstance(layer, BatchNorm):
                 gamma, _, _, variance = views
@@ -108,6 +109,10 @@ class Network:
                 layers.append(Dropout(size, dropout))
         return cls([*layers, Dense(sizes[-2], n_out)], dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind, in copies and pickles, what the next prediction makes anew."""
+        return self.__dict__ | {"_idle": {rows: [] for rows in self._idle}}
+
     @property
     def n_in(self) -> int:
         return self.layers[0].n_in
@@ -160,15 +165,18 @@ class Network:
         """
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(f"the network takes rows of {self.n_in} numbers, not an array of shape {x.shape}")
+        x = x.astype(self.dtype, order="C", copy=False)
         out: Array = np.empty((len(x), self.n_out), self.dtype)
-        passes: dict[int, Pass] = {}
         for begin in range(0, len(x), PREDICTION_ROWS):
             rows = x[begin : begin + PREDICTION_ROWS]
-            n = len(rows)
-            if n not in passes:
-                passes[n] = Pass(self, n)
-            passes[n].x[...] = rows
-            out[begin : begin + n] = passes[n].forward()
+            idle = self._idle.get(len(rows))
+            try:
+                flow = idle.pop() if idle else Pass(self, len(rows))
+            except IndexError:  # another thread was faster
+                flow = Pass(self, len(rows))
+            out[begin : begin + len(rows)] = flow.forward_of(rows)
+            if idle is not None:
+                idle.append(flow)
         return out
 
     def predict_probabilities(self, x: Array, loss: Loss | None = None) -> Array:
@@ -219,6 +227,14 @@ class Pass:
             raise ValueError(f"{self.network.layers[0]} cannot be fed {x.shape} in place of {self.x.shape}")
         self._arrays[0].x = x
 
+    def forward_of(self, rows: Array) -> Array:
+        """Do as `forward` does with other `rows` in the place of `x`, of its shape and type; they are only read."""
+        self._arrays[0].x = rows
+        try:
+            return self.forward()
+        finally:
+            self._arrays[0].x = self.x
+
     def forward(self) -> Array:
         """Compute the logits of `x`, `(batch, n_out)`: an array of this pass, overwritten by the next call."""
         for layer, p, a in zip(self.network.layers, self._p, self._arrays, strict=True):
@@ -231,7 +247,7 @@ class TrainingPass(Pass):
     """A pass that also goes back: it owns the deltas and the gradient.
 
     Attributes:
-        targets: what the logits should have said, `(batch, n_out)`; fill before `backward`.
+        targets: what the logits should have said, `(batch, n_out)` for most losses; fill before `backward`.
         share: each row's share of the mean loss, `(batch,)`; 1/batch unless overwritten.
         gradient: dL/dtheta, laid out as `theta`; overwritten by each `backward`.
         input_gradient: dL/dx, `(batch, n_in)`, or None unless it was asked for.
@@ -257,7 +273,7 @@ class TrainingPass(Pass):
         """
         super().__init__(network, batch)
         self.loss = loss
-        self.targets: Array = np.zeros((batch, network.n_out), network.dtype)
+        self.targets: Array = np.zeros((batch, loss.n_targets(network.n_out)), network.dtype)
         self.share: Array = np.full(batch, 1.0 / batch, network.dtype)
         self.gradient: Array = np.zeros_like(network.theta) if gradient is None else gradient
         self._kept = loss.keep(batch, network.n_out, network.dtype)
@@ -279,11 +295,16 @@ class TrainingPass(Pass):
             layer.forward_training(p, a, noise)
         return self._arrays[-1].y
 
-    def backward(self) -> float:
-        """Overwrite `gradient` with dL/dtheta of the last forward pass, whose logits are spent, and return L."""
-        value = self.loss.delta(self._arrays[-1].y, self.targets, self.share, self._kept)
+    def backpropagate(self) -> None:
+        """Overwrite `gradient` with dL/dtheta of the last forward pass, whose logits are spent."""
+        self.loss.delta(self._arrays[-1].y, self.targets, self.share, self._kept)
         for i in reversed(range(self._lowest, len(self._arrays))):
             self.network.layers[i].backward(self._p[i], self._g[i], self._arrays[i])
+
+    def backward(self) -> float:
+        """Do as `backpropagate` does, and return L; allocates a little, which a training step does not."""
+        value = float(np.dot(self.loss.of_rows(self._arrays[-1].y, self.targets), self.share))
+        self.backpropagate()
         return value
 
 

@@ -16,8 +16,8 @@ from numpy.typing import DTypeLike
 
 from handgrad.engine.arrays import Array
 
-BLOCK = 16_384
-"""Numbers that are updated together: 64 KiB of float32 in each of up to five vectors."""
+BLOCK = 65_536
+"""Numbers that are updated together: small enough for the cache, large enough that calls cost little."""
 
 
 class Optimizer(ABC):
@@ -160,13 +160,13 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """m and v are running means of g and g^2, freed of their start at zero; w -= eta m̂ / (sqrt(v̂) + epsilon).
 
-    Kingma and Ba (2015), alg. 1, in the order of the end of its sec. 2: the corrections c1 = 1 - beta1^t and
-    c2 = 1 - beta2^t are scalars, so w -= (eta sqrt(c2) / c1) m / (sqrt(v) + epsilon sqrt(c2)) is the same step in
-    fewer passes.
+    Kingma and Ba (2015), alg. 1, in fewer passes. With c1 = 1 - beta1^t and c2 = 1 - beta2^t, the sums
+    M = beta1 M + g and V = beta2 V + g^2 hold m̂ = M (1 - beta1) / c1 and v̂ = V (1 - beta2) / c2. So with
+    r = sqrt((1 - beta2) / c2) the same step is w -= (eta (1 - beta1) / (c1 r)) M / (sqrt(V) + epsilon / r).
     """
 
     name: ClassVar[str] = "adam"
-    slot_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+    slot_names: ClassVar[tuple[str, ...]] = ("sum", "square_sum")
 
     def __init__(
         self,
@@ -192,19 +192,18 @@ class Adam(Optimizer):
         self.epsilon_hat = epsilon_hat
 
     def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:
-        m, v = slots
-        c1, root_c2 = 1.0 - self.beta1**self.t, math.sqrt(1.0 - self.beta2**self.t)
-        np.multiply(g, 1.0 - self.beta1, out=scratch)
-        m *= self.beta1
-        m += scratch
+        M, V = slots
+        c1, c2 = 1.0 - self.beta1**self.t, 1.0 - self.beta2**self.t
+        r = math.sqrt((1.0 - self.beta2) / c2)
+        M *= self.beta1
+        M += g
         np.multiply(g, g, out=scratch)
-        scratch *= 1.0 - self.beta2
-        v *= self.beta2
-        v += scratch
-        np.sqrt(v, out=scratch)
-        scratch += self.epsilon if self.epsilon_hat else self.epsilon * root_c2
-        np.divide(m, scratch, out=scratch)
-        scratch *= learning_rate * root_c2 / c1
+        V *= self.beta2
+        V += scratch
+        np.sqrt(V, out=scratch)
+        scratch += self.epsilon / (r * math.sqrt(c2)) if self.epsilon_hat else self.epsilon / r
+        np.divide(M, scratch, out=scratch)
+        scratch *= learning_rate * (1.0 - self.beta1) / (c1 * r)
         w -= scratch
 
 
@@ -229,8 +228,16 @@ class AdamW(Adam):
         decay: float = 0.01,
         n_decayed: int = 0,
     ) -> None:
-        options = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
-        super().__init__(size, dtype, epsilon_hat=epsilon_hat, decay=decay, n_decayed=n_decayed, **options)
+        super().__init__(
+            size,
+            dtype,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            epsilon_hat=epsilon_hat,
+            decay=decay,
+            n_decayed=n_decayed,
+        )
 
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(

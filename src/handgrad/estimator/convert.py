@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from handgrad.engine.arrays import Array
-from handgrad.engine.layers import BatchNorm, Dense
-from handgrad.engine.network import Network
+from handgrad.engine.folding import fold
 from handgrad.estimator.parameters import LOGISTIC, SCIKIT_SCHEDULES
 
 if TYPE_CHECKING:
@@ -95,28 +93,12 @@ def to_sklearn(ours: "Multilayer") -> Any:  # noqa: ANN401 - scikit-learn's esti
         given["verbose"] = True
     theirs = kind(**given)
     _carry(ours, theirs)
-    folded = fold(ours._current())
-    theirs.coefs_, theirs.intercepts_ = [W for W, _ in folded], [b for _, b in folded]
-    theirs._best_coefs, theirs._best_intercepts = [W.copy() for W, _ in folded], [b.copy() for _, b in folded]
+    layers = [views for views in fold(ours._current()).views() if views]
+    theirs.coefs_, theirs.intercepts_ = ([view.copy() for view in views] for views in zip(*layers, strict=True))
+    theirs._best_coefs, theirs._best_intercepts = (
+        [view.copy() for view in views] for views in zip(*layers, strict=True)
+    )
     return theirs
-
-
-def fold(network: Network) -> list[tuple[Array, Array]]:
-    """Give weights and bias of each dense layer, as new arrays, with the batch norm above it folded in.
-
-    gamma (x W + b - mean) / s + beta = x (W gamma / s) + (b - mean) gamma / s + beta with s = sqrt(variance + epsilon).
-    """
-    folded: list[tuple[Array, Array]] = []
-    for layer, views in zip(network.layers, network.views(), strict=True):
-        if isinstance(layer, Dense):
-            bias = views[1].copy() if layer.bias else np.zeros(layer.n_out, network.dtype)
-            folded.append((views[0].copy(), bias))
-        elif isinstance(layer, BatchNorm):
-            gamma, beta, mean, variance = views
-            W, b = folded.pop()
-            scale = gamma / np.sqrt(variance + layer.epsilon)
-            folded.append((W * scale, (b - mean) * scale + beta))
-    return folded
 
 
 def _theirs(kind: type["Multilayer"]) -> Any:  # noqa: ANN401 - scikit-learn's class

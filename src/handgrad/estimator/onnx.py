@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from handgrad import files, tensorfile
 from handgrad.engine.activations import ELU, GELU, Activation, Identity, LeakyReLU, SiLU
+from handgrad.engine.folding import fold
 from handgrad.engine.layers import Activate
 from handgrad.errors import HandgradError
-from handgrad.estimator.convert import fold
 from handgrad.estimator.parameters import LOGISTIC
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ def export(owner: "Multilayer", path: Path) -> None:
     except ImportError as error:
         raise HandgradError("export_onnx needs the package onnx: pip install 'handgrad[onnx]'") from error
     helper, kinds = onnx.helper, onnx.TensorProto
-    network = owner._current()
+    network = fold(owner._current())
     graph = _Graph(helper, onnx.numpy_helper)
-    functions = [layer.function for layer in network.layers if isinstance(layer, Activate)]
     x = "X"
-    for i, (W, b) in enumerate(fold(network)):
-        x = graph.add("Gemm", x, graph.hold(W.astype(np.float32)), graph.hold(b.astype(np.float32)))
-        if i < len(functions):
-            x = graph.activate(functions[i], x)
+    for layer, views in zip(network.layers, network.views(), strict=True):
+        if isinstance(layer, Activate):
+            x = graph.activate(layer.function, x)
+        else:
+            x = graph.add("Gemm", x, *(graph.hold(view.astype(np.float32)) for view in views))
 
     outputs: _Outputs = [("variable", kinds.FLOAT, [None, network.n_out])]
     if owner.out_activation_ == "exp":

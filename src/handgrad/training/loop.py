@@ -7,7 +7,7 @@ plateau) is shown the validation split and never the test set.
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -22,14 +22,15 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network
 from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, StepDecay
-from handgrad.errors import HandgradError
+from handgrad.errors import HandgradError, UsageError
 from handgrad.training.checkpoint import Snapshot
 from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
 from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
-from handgrad.training.workers.crew import Crew, asked_for
+from handgrad.training.workers.crew import SHARES, Crew, shares_of
 
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
@@ -64,22 +65,27 @@ class Run:
     Attributes:
         recipe: what decides how it goes.
         dataset: what it learns from.
-        network: what it has learned so far.
+        network: what it has learned so far; it is what the next update changes.
         history: one record an epoch.
-        workers: processes that share each step.
+        shares: that each step is cut into; 0 if it is not.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, workers: int = 1) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> None:
         """Stand before the first update.
 
         Args:
             recipe: what decides how it goes.
             dataset: what it learns from.
-            workers: processes that are to share each step.
+            workers: processes that are to share each step; by default one, and two where that turns out faster. Up to
+                two make no difference to the result.
+            teachers: the networks that the recipe names; `runs.prepared` reads them.
 
         Raises:
             HandgradError: the validation split cannot be cut from this data set.
             UsageError: this network cannot be trained by more than one process.
+            ValueError: there are more or fewer teachers than the recipe names, or they cannot read these images.
         """
         self.recipe = recipe
         self.dataset = dataset
@@ -97,8 +103,23 @@ class Run:
         if recipe.validation:
             self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
-        self._task = Task.of(recipe, self.network, self._training, n_classes, dataset.white, self._noise)
-        self.workers = asked_for(self._task, workers)
+        ends = (dataset.training.images.shape[1], n_classes)
+        if len(teachers) != len(recipe.teachers) or any((one.n_in, one.n_out) != ends for one in teachers):
+            raise ValueError(
+                f"the recipe has {len(recipe.teachers)} teachers, networks of {ends[0]} pixels and {ends[1]} classes"
+            )
+        self._task = Task.of(
+            recipe,
+            self.network,
+            self._training,
+            n_classes,
+            dataset.image_shape,
+            dataset.white,
+            self._noise,
+            Teachers(teachers, recipe.temperature) if teachers else None,
+        )
+        self._workers = workers
+        self.shares = shares_of(self._task, workers)
         self._schedule = _make_schedule(recipe, self.steps_per_epoch)
 
         self._epoch: _Epoch | None = None
@@ -114,6 +135,24 @@ class Run:
     def updates(self) -> int:
         """Steps taken since the run began."""
         return self._task.optimizer.t
+
+    @property
+    def _judged(self) -> Network:
+        """The network that is scored, chosen and kept: the average where there is one."""
+        return self.network if self._task.average is None else self._task.average.network
+
+    def _learned(self) -> dict[str, Array]:
+        """All vectors of numbers that training changes, besides the optimiser's."""
+        learned = {"theta": self.network.theta, "statistics": self.network.statistics}
+        if self._task.average is not None:
+            average = self._task.average.network
+            learned |= {"average.theta": average.theta, "average.statistics": average.statistics}
+        return learned
+
+    @property
+    def _taught_by(self) -> str:
+        """The fingerprint of the teachers; empty without any."""
+        return self._task.teachers.fingerprint if self._task.teachers else ""
 
     @property
     def epochs_done(self) -> int:
@@ -135,9 +174,12 @@ class Run:
         return self.history[-1] if self.history and self._epoch is None else None
 
     def result(self) -> Network:
-        """The network that the run ends with: as of its best epoch with early stopping, else as it is now."""
+        """The network that the run ends with: as of its best epoch with early stopping, else as it is now.
+
+        With averaging it is the average.
+        """
         if self._best is None:
-            return self.network
+            return self._judged
         network = Network(self.network.layers, self.network.dtype)
         network.theta[...], network.statistics[...] = self._best
         return network
@@ -161,16 +203,17 @@ class Run:
 
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
-        if self.workers > 1:
-            with limited(1), Crew(self._task, self.workers) as crew:
+        if self.shares:
+            with limited(1), Crew(self._task, self.shares, self._workers) as crew:
                 yield crew
         else:
-            with limited(blas_threads(self.network, self.recipe.batch_size)):
+            networks = [self.network, *(self._task.teachers.networks if self._task.teachers else ())]
+            with limited(max(blas_threads(network, self.recipe.batch_size) for network in networks)):
                 yield Solo(self._task)
 
     def _one_epoch(self, hands: Hands, stop: Callable[[], bool]) -> Iterator[Progress | EpochRecord]:
         epoch = self._epoch or self._begin_epoch()
-        good = self.network.theta.copy(), self.network.statistics.copy()
+        good = {name: vector.copy() for name, vector in self._learned().items()}
         hands.go(epoch.order, epoch.step)
         try:
             stopping = yield from self._steps(epoch, hands, stop)
@@ -184,21 +227,16 @@ class Run:
 
     def _steps(self, epoch: _Epoch, hands: Hands, stop: Callable[[], bool]) -> Generator[Progress, None, bool]:
         """Take the steps of an epoch; return whether they ended early: asked to, or by a loss that is not finite."""
-        size, images = self.recipe.batch_size, len(self._training)
         shown = began = time.perf_counter()
-        while epoch.step < self.steps_per_epoch:
-            loss, correct = hands.step(self._schedule.rate(self.updates))
-            n = min(size, images - epoch.step * size)
-            epoch.step += 1
-            epoch.loss += loss * n
-            epoch.correct += correct
-            epoch.seen += n
-            if not math.isfinite(loss):
-                return True
+        taken = epoch.step
+        while taken < self.steps_per_epoch:
+            hands.step(self._schedule.rate(self.updates))
+            taken += 1
             now = time.perf_counter()
             stopping = stop()
             if stopping or now - shown > PROGRESS_SECONDS:
-                epoch.seconds += now - began
+                stopping = self._count(epoch, hands) or stopping
+                epoch.seconds += time.perf_counter() - began
                 if stopping:
                     return True
                 yield Progress(
@@ -209,14 +247,28 @@ class Run:
                     accuracy=epoch.correct / epoch.seen,
                 )
                 shown = began = time.perf_counter()
+        diverged = self._count(epoch, hands)
         epoch.seconds += time.perf_counter() - began
+        return diverged
+
+    def _count(self, epoch: _Epoch, hands: Hands) -> bool:
+        """Add up what the steps since the last count said; return whether a loss was not finite, and stop at it."""
+        size, images = self.recipe.batch_size, len(self._training)
+        for loss, correct in hands.told():
+            n = min(size, images - epoch.step * size)
+            epoch.step += 1
+            epoch.loss += loss * n
+            epoch.correct += correct
+            epoch.seen += n
+            if not math.isfinite(loss):
+                return True
         return False
 
     def _begin_epoch(self) -> _Epoch:
         self._epoch = _Epoch(self._order_generator.permutation(len(self._training)).astype(np.int32))
         return self._epoch
 
-    def _end_epoch(self, epoch: _Epoch, good: tuple[Array, Array]) -> EpochRecord:
+    def _end_epoch(self, epoch: _Epoch, good: Mapping[str, Array]) -> EpochRecord:
         validation = None if self._validation is None else self.score(self._validation)
         if validation is not None and not math.isfinite(validation[0]):
             raise self._diverged(epoch, good)
@@ -244,24 +296,25 @@ class Run:
         if self.recipe.early_stopping:
             best = self.history[self._best_epoch - 1].validation_accuracy if self._best_epoch else None
             if best is None or accuracy > best:
-                self._best = self.network.theta.copy(), self.network.statistics.copy()
+                self._best = self._judged.theta.copy(), self._judged.statistics.copy()
                 self._best_epoch = self.epochs_done
 
     @SILENTLY
     def score(self, examples: Examples) -> tuple[float, float]:
-        """Compute mean loss and accuracy of the network as it is now."""
+        """Compute mean loss and accuracy of the network as it is now, or of its average."""
         loss, correct, n = 0.0, 0, len(examples)
         for begin in range(0, n, FLOAT_AT_ONCE):
             labels = examples.labels[begin : begin + FLOAT_AT_ONCE]
             images = examples.images[begin : begin + FLOAT_AT_ONCE]
-            logits = self.network.logits(as_rows(images, self.dataset.white, self.network.dtype))
+            logits = self._judged.logits(as_rows(images, self.dataset.white, self.network.dtype))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
             loss += self._task.loss.value(logits, self._task.target_rows[labels]) * len(labels)
         return loss / n, correct / n
 
-    def _diverged(self, epoch: _Epoch, good: tuple[Array, Array]) -> Diverged:
-        self.network.theta[...], self.network.statistics[...] = good
-        rate = self._schedule.rate(self.updates - 1)
+    def _diverged(self, epoch: _Epoch, good: Mapping[str, Array]) -> Diverged:
+        for name, vector in self._learned().items():
+            vector[...] = good[name]
+        rate = self._schedule.rate(self.epochs_done * self.steps_per_epoch + epoch.step - 1)
         number = self.epochs_done + 1
         return Diverged(
             f"the loss is no longer a finite number at epoch {number}, update {epoch.step}: most likely the learning "
@@ -272,7 +325,7 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Take all that `resume` needs. Copies nothing: save it before the run goes on."""
         epoch = self._epoch
-        arrays: dict[str, NDArray[Any]] = {"theta": self.network.theta, "statistics": self.network.statistics}
+        arrays: dict[str, NDArray[Any]] = {**self._learned()}
         arrays |= {f"slots.{name}": slot for name, slot in self._task.optimizer.slots.items()}
         if epoch is not None:
             arrays["order"] = epoch.order
@@ -280,28 +333,40 @@ class Run:
             arrays["best.theta"], arrays["best.statistics"] = self._best
         values = _Values(
             recipe=self.recipe,
-            workers=self.workers,
+            shares=self.shares,
             data=self.dataset.fingerprint,
             schedule=dict(self._schedule.state()),
             generators=(self._order_generator.bit_generator.state, self._noise.bit_generator.state),
             epoch=None if epoch is None else (epoch.step, epoch.loss, epoch.correct, epoch.seen, epoch.seconds),
             best_epoch=self._best_epoch,
             history=self.history,
+            teachers=self._taught_by,
         )
         return Snapshot(arrays, msgspec.to_builtins(values))
 
     @classmethod
-    def resume(cls, snapshot: Snapshot, dataset: Dataset) -> "Run":
-        """Stand where the snapshot was taken.
+    def resume(
+        cls, snapshot: Snapshot, dataset: Dataset, workers: int | None = None, teachers: Sequence[Network] = ()
+    ) -> "Run":
+        """Stand where the snapshot was taken, with the same data and the same teachers; `workers` is as for a new run.
 
         Raises:
             HandgradError: it was taken with other data, or it does not hold what it should.
+            UsageError: so many workers cannot share its steps, or not the steps as they were cut when it began.
         """
         try:
             values = msgspec.convert(snapshot.values, _Values)
             if values.data != dataset.fingerprint:
                 raise HandgradError(f"the run was trained on other data than {dataset.name} holds now; start a new run")
-            run = cls(values.recipe, dataset, values.workers)
+            shares = values.shares if workers is None and values.shares > SHARES else workers
+            run = cls(values.recipe, dataset, shares, teachers)
+            if run.shares != values.shares:
+                raise UsageError(
+                    f"the run was begun with its steps cut for {values.shares} workers; leave --workers away, and "
+                    "go on with it on the same machine"
+                )
+            if values.teachers != run._taught_by:
+                raise HandgradError("the run was taught by other networks than its teachers are now; start a new run")
             run._take_up(values, snapshot.arrays)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HandgradError(f"the checkpoint does not hold what it should ({error}); start a new run") from error
@@ -313,8 +378,8 @@ class Run:
         Raises:
             KeyError, TypeError, ValueError, OverflowError: it does not hold what it should.
         """
-        _fill(self.network.theta, arrays["theta"])
-        _fill(self.network.statistics, arrays["statistics"])
+        for name, vector in self._learned().items():
+            _fill(vector, arrays[name])
         for name, slot in self._task.optimizer.slots.items():
             _fill(slot, arrays[f"slots.{name}"], finite=False)
         self._schedule.restore(values.schedule)
@@ -346,13 +411,14 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a snapshot holds besides arrays; `epoch` is an `_Epoch` without its order."""
 
     recipe: Recipe
-    workers: int
+    shares: int
     data: str
     schedule: dict[str, float]
     generators: tuple[Mapping[str, Any], Mapping[str, Any]]
     epoch: tuple[int, float, int, int, float] | None
     best_epoch: int
     history: list[EpochRecord]
+    teachers: str = ""
 
 
 def _fill(place: NDArray[Any], array: NDArray[Any], *, finite: bool = True) -> None:

@@ -6,7 +6,7 @@ in one sentence, before a file is touched. The recipes that ship stand in the fo
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import chain, pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import msgspec
 import tomli_w
 
 from handgrad import files
+from handgrad.data.augment import PRESETS, Warps
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.losses import LOSSES
@@ -34,7 +35,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to make one network, from the data to the last update.
 
-    Zero switches a number off where off makes sense: `l1`, `max_norm`, `early_stopping` and their like.
+    Zero switches a number off where off makes sense: `l1`, `max_norm`, `early_stopping`, `averaging` and their like.
 
     Attributes:
         name: what the run is called.
@@ -71,7 +72,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         max_norm: longest vector of weights into one neuron.
         clip_norm: longest gradient.
         early_stopping: epochs without a better validation accuracy after which the run ends; its best epoch is kept.
-        seed: of the start, the order of the images and the noise.
+        averaging: how much of the averaged weights each update leaves; they are what the run ends with.
+        seed: of the start, the order of the images, their warps and the noise.
+        teachers: models that it learns from besides the labels: files, folders of runs, or names of models that ship.
+        temperature: what the teachers' logits and its own are divided by, where they are compared.
+        soft_share: of the teachers in what is made small; the labels have the rest.
+        augment: how far training images are warped, anew each time; a table, or `none`, `mild` or `strong`.
     """
 
     name: str = "custom"
@@ -108,7 +114,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_norm: float = 0.0
     clip_norm: float = 0.0
     early_stopping: int = 0
+    averaging: float = 0.0
     seed: int = 0
+    teachers: tuple[str, ...] = ()
+    temperature: float = 2.0
+    soft_share: float = 0.5
+    augment: Warps = Warps()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained.
@@ -129,7 +140,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"name = {self.name!r}: a recipe's name is up to {LONGEST_NAME} letters, digits, spaces and -_., "
                 f"beginning with a letter or digit"
             )
-        for field, value in (("description", self.description), ("dataset", self.dataset)):
+        named = (("teachers", teacher) for teacher in self.teachers)
+        for field, value in (("description", self.description), ("dataset", self.dataset), *named):
             if any("\ud800" <= c <= "\udfff" for c in value):  # what Python makes of a path that is not UTF-8
                 yield f"{field} = {value!r}: it is not text in UTF-8, which a recipe is written in"
         if bad := [n for n in self.hidden_layer_sizes if not 1 <= n <= MOST_NEURONS]:
@@ -160,6 +172,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _impossible_pairs(self) -> Iterator[str]:
         if self.label_smoothing and self.loss != "cross_entropy":
             yield f"label_smoothing = {self.label_smoothing}: only loss = 'cross_entropy' smooths labels"
+        if self.teachers and self.loss != "cross_entropy":
+            yield f"loss = {self.loss!r}: teachers and pupil are compared by loss = 'cross_entropy'"
         if self.schedule == "plateau" and not self.validation:
             yield "schedule = 'plateau' listens to the validation loss: set validation, 0.1 say"
         if self.early_stopping and not self.validation:
@@ -208,14 +222,19 @@ MOST_COUNTED = 2**31 - 1
 
 _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
-        ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2"),
+        ("validation", "dropout", "input_dropout", "label_smoothing", "momentum", "rho", "beta1", "beta2", "averaging"),
         lambda value: 0.0 <= value < 1.0,
         "a number from 0 up to, but not including, 1",
     ),
     (
-        ("learning_rate", "epsilon"),
+        ("learning_rate", "epsilon", "temperature"),
         lambda value: 0.0 < value < math.inf,
         "a number above 0",
+    ),
+    (
+        ("soft_share",),
+        lambda value: 0.0 <= value <= 1.0,
+        "a number from 0 to 1",
     ),
     (
         ("decay_factor",),
@@ -313,10 +332,14 @@ def _is_file(path: Path) -> bool:
 
 
 def _convert(fields: dict[str, Any], origin: str) -> Recipe:
-    unknown = sorted(set(fields) - set(Recipe.__struct_fields__))
-    if unknown:
-        close = _closest(unknown[0])
-        raise UsageError(f"{origin}: {unknown[0]!r} is no field of a recipe{close}")
+    _known(fields, Recipe.__struct_fields__, origin, "a recipe")
+    match fields.get("augment"):
+        case str(preset):
+            for problem in _unknown("augment", preset, tuple(PRESETS)):
+                raise UsageError(f"{origin}: {problem}, or give its ranges in a table")
+            fields = fields | {"augment": msgspec.to_builtins(PRESETS[preset])}
+        case dict(ranges):
+            _known(ranges, Warps.__struct_fields__, origin, "augment")
     try:
         return msgspec.convert(fields, Recipe)
     except msgspec.ValidationError as error:
@@ -325,10 +348,21 @@ def _convert(fields: dict[str, Any], origin: str) -> Recipe:
         raise UsageError(f"{origin}: {error}") from error
 
 
-def _closest(name: str) -> str:
+def _known(fields: Mapping[str, Any], known: Sequence[str], origin: str, owner: str) -> None:
+    """Let through only fields that there are.
+
+    Raises:
+        UsageError: names the first other one, and what was perhaps meant.
+    """
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise UsageError(f"{origin}: {unknown[0]!r} is no field of {owner}{_closest(unknown[0], known)}")
+
+
+def _closest(name: str, known: Sequence[str]) -> str:
     import difflib  # noqa: PLC0415 - imported late: only a typo needs it
 
-    close = difflib.get_close_matches(name, Recipe.__struct_fields__, n=1)
+    close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else "; `handgrad recipes --show classic` prints them all"
 
 

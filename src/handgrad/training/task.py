@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from handgrad.data.dataset import Examples
 from handgrad.engine.arrays import Array
+from handgrad.engine.distillation import Distillation
 from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.engine.optimizers import OPTIMIZERS, Optimizer
 from handgrad.engine.penalties import L1, L2, Penalty
+from handgrad.training.averaging import Average
 from handgrad.training.recipe import Recipe
+from handgrad.training.teachers import Teachers
 
 SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
 """What overflows in a step is caught as a loss that is not finite."""
@@ -32,24 +35,32 @@ class Task:
         network: what learns.
         optimizer: what it remembers, and how many updates it has made.
         examples: to learn from.
+        image_shape: `(height, width)` in pixels.
         white: the pixel value that becomes 1.0.
-        loss: what is made small.
+        loss: of the network's answers by the labels; what is recorded and compared.
+        lesson: what is made small: the loss, or with teachers what mixes it with theirs.
         target_rows: what the network should say of each class, `(n_classes, n_classes)`.
         class_weights: what each class weighs, `(n_classes,)`; None where all weigh the same.
         penalties: that add to the gradient.
         noise: draws dropout's masks.
+        average: of the network over its past, if it is averaged.
+        teachers: whom the network learns from besides the labels, if there are any.
     """
 
     recipe: Recipe
     network: Network
     optimizer: Optimizer
     examples: Examples
+    image_shape: tuple[int, int]
     white: int
     loss: Loss
+    lesson: Loss
     target_rows: Array
     class_weights: Array | None
     penalties: tuple[Penalty, ...]
     noise: np.random.Generator
+    average: Average | None
+    teachers: Teachers | None
 
     @classmethod
     def of(
@@ -58,8 +69,10 @@ class Task:
         network: Network,
         examples: Examples,
         n_classes: int,
+        image_shape: tuple[int, int],
         white: int,
         noise: np.random.Generator,
+        teachers: Teachers | None = None,
     ) -> "Task":
         """Make what the recipe asks for."""
         loss = make_loss(recipe.loss, recipe.label_smoothing)
@@ -72,12 +85,16 @@ class Task:
                 network.theta.size, network.dtype, decay=recipe.weight_decay, n_decayed=network.n_weights, **options
             ),
             examples=examples,
+            image_shape=image_shape,
             white=white,
             loss=loss,
+            lesson=loss if teachers is None else Distillation(recipe.temperature, recipe.soft_share),
             target_rows=loss.target_rows(n_classes).astype(network.dtype),
             class_weights=_class_weights(examples, n_classes) if recipe.class_weight == "balanced" else None,
             penalties=make_penalties(recipe.l1, recipe.l2),
             noise=noise,
+            average=Average(network, recipe.averaging) if recipe.averaging else None,
+            teachers=teachers,
         )
 
 
@@ -87,8 +104,11 @@ class Hands(Protocol):
     def go(self, order: NDArray[np.int32], step: int) -> None:
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
 
-    def step(self, rate: float) -> tuple[float, int]:
-        """Take one step; return the batch's mean loss and how many of its images were read rightly."""
+    def step(self, rate: float) -> None:
+        """Take one step."""
+
+    def told(self) -> list[tuple[float, int]]:
+        """Give mean loss and number of images read rightly of each batch since this was last asked."""
 
     def pause(self) -> None:
         """Have everything that was learned in the task's network and optimiser."""

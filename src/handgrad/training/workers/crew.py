@@ -1,13 +1,15 @@
-"""The crew, seen from the process that trains: it is the first member, and starts the others.
+"""The crew: the steps of a run cut into shares, which one process or several carry out.
 
-A crew trains what its members can divide, dense layers and activations, and only where it is asked for: it needs a core
-for each member that nothing else wants (`docs/decisions/0004-a-crew-is-asked-for.md`).
+What a share is depends on the recipe alone. So the result is the same to the last bit whether this process carries out
+all shares or hands some to others, and a crew may do now the one and now the other (`pace.py`). It can divide dense
+layers and activations; `solo.py` trains what it cannot.
 """
 
 import platform
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from types import TracebackType
 from typing import Self, final
 
@@ -19,29 +21,42 @@ from handgrad.data.dataset import Examples
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dropout
 from handgrad.errors import HandgradError, UsageError
+from handgrad.training.tally import Tally
 from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.threads import cores
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.member import Member
 from handgrad.training.workers.memory import Block, Meeting, start_process
+from handgrad.training.workers.pace import Pace
 
 _AT_ONCE = 4096
 """Images whose pixels are sorted at once."""
+
+SHARES = 2
+"""Of each step, unless more processes are asked for."""
+
+LONG_SECONDS = 0.3
+"""Of steps after which it is worth while to start a second process."""
 
 _GRACE_SECONDS = 1.0
 """For a member to end before it is told so more firmly."""
 
 
-def asked_for(task: Task, members: int) -> int:
-    """Let through a number of processes that can share the steps of a run.
+def shares_of(task: Task, workers: int | None) -> int:
+    """Into how many shares to cut each step of a run: two, or as many as there shall be processes; 0 if not at all.
 
     Raises:
-        UsageError: the steps cannot be divided, or not among so many.
+        UsageError: more than one process was asked for, and the steps cannot be divided, or not among so many.
     """
-    if members > 1 and (why := undividable(task)) is not None:
-        raise UsageError(f"this network cannot be trained by {members} processes: {why}; leave --workers away")
-    if members > 1 and members > min(task.recipe.hidden_layer_sizes[0], task.recipe.batch_size):
-        raise UsageError(f"{members} processes are too many for this network and batch; try --workers 2")
-    return members
+    why, shares = undividable(task), max(workers or SHARES, SHARES)
+    asked = workers is not None and workers > 1
+    if asked and why is not None:
+        raise UsageError(f"this network cannot be trained by {workers} processes: {why}; leave --workers away")
+    if why is None and shares > min(task.recipe.hidden_layer_sizes[0], task.recipe.batch_size, len(task.examples)):
+        if asked:
+            raise UsageError(f"{workers} processes are too many for this network and batch; leave --workers away")
+        return 0
+    return 0 if why is not None else shares
 
 
 def undividable(task: Task) -> str | None:
@@ -52,8 +67,11 @@ def undividable(task: Task) -> str | None:
             return f"{kind.__name__} layers look at the whole batch"
     if not recipe.hidden_layer_sizes:
         return "there is no hidden layer to divide"
-    if recipe.clip_norm or recipe.max_norm:
-        return "clip_norm and max_norm look at all weights at once"
+    if recipe.clip_norm or recipe.max_norm or recipe.averaging or recipe.augment.active or recipe.teachers:
+        return (
+            "clip_norm, max_norm and averaging look at all weights at once, and one process warps the images "
+            "and asks the teachers"
+        )
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return f"a {platform.machine()} processor may show one process's results to another out of order"
     if not sys.executable or getattr(sys, "frozen", False):
@@ -63,28 +81,31 @@ def undividable(task: Task) -> str | None:
 
 @final
 class Crew(Hands):
-    """Processes that share every step; use it as a context, so that none is left behind.
+    """The shares of every step, and who carries them out; use it as a context, so that no process is left behind.
 
     Between `pause` and `go`, `network` and `optimizer` hold what has been learned; in between, the shared memory does.
     """
 
-    def __init__(self, task: Task, members: int) -> None:
-        """Share the data set out and start the processes.
+    def __init__(self, task: Task, shares: int, workers: int | None = None) -> None:
+        """Share the data set out, and start the processes if they are asked for.
 
         Args:
             task: of the run.
-            members: processes, this one counted.
+            shares: that each step is cut into.
+            workers: 1 for this process alone, `shares` for as many processes; None for whichever turns out faster.
 
         Raises:
             HandgradError: a process cannot be started.
         """
         recipe, network, examples = task.recipe, task.network, task.examples
+        self._order_of_pixels, last_lit = _sort_pixels(examples)
         self._job = Job(
-            members=members,
+            members=shares,
             sizes=(network.n_in, *recipe.hidden_layer_sizes, network.n_out),
             activations=tuple(layer.function.name for layer in network.layers if isinstance(layer, Activate)),
             batch_size=min(recipe.batch_size, len(examples)),
             images=len(examples),
+            cuts=_cut(last_lit, min(recipe.batch_size, len(examples)), shares, network.n_in),
             white=task.white,
             loss=recipe.loss,
             label_smoothing=recipe.label_smoothing,
@@ -96,28 +117,35 @@ class Crew(Hands):
             l2=recipe.l2,
         )
         self._network, self._optimizer = network, task.optimizer
+        self._tally, self._told = Tally(task), 0
         self._block = Block(self._job.layout())
         self._shared = self._block.arrays
-        self._order_of_pixels = self._share_images(examples)
+        self._share_images(examples)
+        self._shared["last_lit"][...] = last_lit
         self._shared["target_rows"][...] = task.target_rows
         if task.class_weights is not None:
             self._shared["class_weights"][...] = task.class_weights
         for name, array in self._shared.items():
-            if name == "x":
-                array[:, :, 0] = 1.0
-            elif name.startswith("a") and name[1:].isdigit():
-                array[:, :, -1] = 1.0
-        self._member = Member(self._job, self._block, 0)
+            if name.startswith("x/"):
+                array[:, 0] = 1.0
+            elif name.startswith("a1/"):
+                array[:, -1] = 1.0
+            elif name.startswith("found/"):
+                for above in self._job.found(array)[0]:
+                    above[-1] = 1.0
+        self._members = [Member(self._job, self._block, number) for number in range(shares)]
         self._meeting = Meeting(self._shared["arrivals"], 0, self._all_alive)
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._between_steps = False
-        try:
-            for number in range(1, members):
-                given = {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number}
-                self._processes.append(start_process(given, self._block))
-        except OSError as error:
-            self.close()
-            raise HandgradError(f"cannot start a second process ({error.strerror}); try --workers 1") from error
+        self._chooses = self._may_start = workers is None and cores() >= shares
+        self._pace = Pace(together=workers == shares)
+        self._together = self._between_steps = False
+        self._step, self._seconds = 0, 0.0
+        if self._pace.together:
+            try:
+                self._start()
+            except OSError as error:
+                self.close()
+                raise HandgradError(f"cannot start a second process ({error.strerror}); try --workers 1") from error
 
     def __enter__(self) -> Self:
         return self
@@ -132,39 +160,62 @@ class Crew(Hands):
         self._shared["order"][...] = order
         for name, vector in self._vectors():
             self._spread(vector, self._shared[name])
-        orders = self._shared["orders"]
-        orders[FIRST_STEP], orders[UPDATES] = step, self._optimizer.t
-        orders[GO] += 1
-        self._member.begin(step, self._optimizer.t)
-        self._meeting.arrive()
+        self._tally.begin(order, step)
+        self._step = self._told = step
+        for member in self._members[: 1 if self._pace.together else None]:
+            member.begin(step, self._optimizer.t)
+        if self._pace.together:
+            self._join()
+        self._pace.begin()
         self._between_steps = True
 
     @SILENTLY
-    def step(self, rate: float) -> tuple[float, int]:
-        """Take one step together; return the batch's mean loss and how many of its images were read rightly."""
+    def step(self, rate: float) -> None:
+        """Take one step, together or alone."""
+        if self._pace.together is not self._together:
+            self._join() if self._pace.together else self._part()
         self._between_steps = False
-        self._shared["rate"][0] = rate
-        self._member.first_layer()
-        self._meeting.arrive()
-        self._member.upper_layers(rate)
-        self._meeting.arrive()
-        self._member.update(rate)
+        if self._together:
+            (first, *_), meeting = self._members, self._meeting
+            self._shared["rate"][0] = rate
+            first.first_layer()
+            meeting.arrive()
+            first.upper_layers(rate)
+            meeting.arrive()
+            first.update(rate)
+        else:
+            for member in self._members:
+                member.first_layer()
+            for member in self._members:
+                member.upper_layers(rate)
+            for member in self._members:
+                member.update(rate)
         self._optimizer.t += 1
+        self._step += 1
         self._between_steps = True
-        losses = self._shared["losses"]
-        return float(losses[:, 0].sum()), int(losses[:, 1].sum())
+        self._pace.stepped(self._others_stand_ready)
+
+    def told(self) -> list[tuple[float, int]]:
+        """Give mean loss and number of images read rightly of each batch since this was last asked."""
+        job = self._job
+        for member in range(job.members):
+            blocks = job.logits(self._shared[f"logits/{member}"], member)
+            for step in range(self._told, self._step):
+                batch = self._tally.logits[:, step * job.batch_size : (step + 1) * job.batch_size]
+                batch[:, job.rows(member, batch.shape[1])] = blocks[step]
+        self._told = self._step
+        return self._tally.count(self._step)
 
     def pause(self) -> None:
         """Wait until all members have finished their update, and bring what was learned back.
 
-        After a step that was cut short there is nothing to bring: its halves do not fit.
+        After a step that was cut short there is nothing to bring: its shares do not fit.
         """
         if not self._between_steps:
             return
         self._between_steps = False
-        orders = self._shared["orders"]
-        orders[STOPPED] = orders[GO]
-        self._meeting.arrive()
+        if self._together:
+            self._meet_for_the_last_time()
         for name, vector in self._vectors():
             self._collect(self._shared[name], vector)
 
@@ -172,7 +223,7 @@ class Crew(Hands):
         """End the other processes: those between steps are told to, those that wait for a step see their input end."""
         orders = self._shared["orders"]
         orders[QUIT] = 1
-        orders[GO] += 1
+        self._call()
         for process in self._processes:
             if not _ends(process) and process.stdin is not None:
                 process.stdin.close()
@@ -182,23 +233,65 @@ class Crew(Hands):
             if process.stdin is not None:
                 process.stdin.close()
         self._processes.clear()
-        del self._member, self._meeting, self._shared  # the memory goes back when nothing looks at it
+        del self._members, self._meeting, self._shared  # the memory goes back when nothing looks at it
         self._block.release()
 
-    def _share_images(self, examples: Examples) -> NDArray[np.intp]:
-        """Copy the images with their pixels sorted by how often they are lit, most often first; return that order."""
-        lit = np.zeros(examples.images.shape[1], np.int64)
-        for begin in range(0, len(examples), _AT_ONCE):
-            lit += np.count_nonzero(examples.images[begin : begin + _AT_ONCE], axis=0)
-        order = np.argsort(-lit, kind="stable")
-        pixels, last_lit = self._shared["pixels"], self._shared["last_lit"]
+    def _start(self) -> None:
+        """Start a process for each share but the first.
+
+        Raises:
+            OSError: one cannot be started.
+        """
+        for number in range(1, self._job.members):
+            given = {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number}
+            self._processes.append(start_process(given, self._block))
+
+    def _others_stand_ready(self) -> bool:
+        """Start the others after a while, where there may be others; say whether they have all looked at their job."""
+        if self._may_start and self._pace.seconds > LONG_SECONDS:
+            self._may_start = False
+            with suppress(OSError):  # then this process goes on alone
+                self._start()
+        ready = self._shared["ready"]
+        return self._chooses and len(self._processes) == len(ready) == np.count_nonzero(ready)
+
+    def _join(self) -> None:
+        """Go on together from here."""
+        orders = self._shared["orders"]
+        orders[FIRST_STEP], orders[UPDATES] = self._step, self._optimizer.t
+        self._call()
+        self._meeting.arrive()
+        self._together = True
+
+    def _call(self) -> None:
+        """Have the others look at their orders."""
+        self._shared["orders"][GO] += 1
+        for process in self._processes:
+            with suppress(OSError, ValueError):  # if it has ended, the next meeting will tell
+                if process.stdin is not None:
+                    process.stdin.write(b".")
+
+    def _part(self) -> None:
+        """Go on alone from here."""
+        self._meet_for_the_last_time()
+        for member in self._members[1:]:
+            member.begin(self._step, self._optimizer.t)
+
+    def _meet_for_the_last_time(self) -> None:
+        orders = self._shared["orders"]
+        orders[STOPPED] = orders[GO]
+        self._meeting.arrive()
+        self._together = False
+
+    def _share_images(self, examples: Examples) -> None:
+        """Copy the images with their pixels in the new order, to each member those that it gathers."""
+        cuts, shared = self._job.cuts, self._shared
         for begin in range(0, len(examples), _AT_ONCE):
             rows = slice(begin, begin + _AT_ONCE)
-            pixels[rows] = examples.images[rows][:, order]
-            backwards = pixels[rows][:, ::-1] != 0
-            last_lit[rows] = np.where(backwards.any(axis=1), len(order) - 1 - backwards.argmax(axis=1), -1)
-        self._shared["labels"][...] = examples.labels
-        return order
+            pixels = examples.images[rows][:, self._order_of_pixels]
+            for member, (first, end) in enumerate(pairwise(cuts)):
+                shared[f"pixels/{member}"][rows] = pixels[:, first:end]
+        shared["labels"][...] = examples.labels
 
     def _vectors(self) -> list[tuple[str, Array]]:
         return [("theta", self._network.theta), *self._optimizer.slots.items()]
@@ -233,6 +326,24 @@ class Crew(Hands):
                     "a process that shared the work has ended (killed by the system, perhaps for want of memory); "
                     "go on with --resume, or train with --workers 1"
                 )
+
+
+def _sort_pixels(examples: Examples) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Order the pixels by how often they are lit, most often first; find each image's last lit one, -1 if none is."""
+    blocks = [slice(begin, begin + _AT_ONCE) for begin in range(0, len(examples), _AT_ONCE)]
+    lit = sum(np.count_nonzero(examples.images[rows], axis=0) for rows in blocks)
+    order = np.argsort(np.negative(lit), kind="stable")
+    last = np.empty(len(examples), np.int32)
+    for rows in blocks:
+        backwards = examples.images[rows][:, order[::-1]] != 0
+        last[rows] = np.where(backwards.any(axis=1), len(order) - 1 - backwards.argmax(axis=1), -1)
+    return order, last
+
+
+def _cut(last_lit: NDArray[np.int32], batch: int, members: int, pixels: int) -> tuple[int, ...]:
+    """Share out evenly the pixels that a usual batch reaches: where each member's begin, and where the last's end."""
+    usual = int(np.quantile(last_lit, 1.0 - 0.5 / batch)) + 1
+    return (*(member * usual // members for member in range(members)), pixels)
 
 
 def _ends(process: subprocess.Popen[bytes]) -> bool:

@@ -29,6 +29,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         activations: of each hidden layer.
         batch_size: rows of a batch; the last of an epoch may have fewer.
         images: in the training set.
+        cuts: where the pixels that each member gathers begin, and where the last member's end.
         white: the pixel value that becomes 1.0.
         loss: its name.
         label_smoothing: of the cross-entropy.
@@ -45,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     activations: tuple[str, ...]
     batch_size: int
     images: int
+    cuts: tuple[int, ...]
     white: int
     loss: str
     label_smoothing: float
@@ -60,14 +62,35 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """Batches in an epoch."""
         return -(-self.images // self.batch_size)
 
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The sizes of batches: whole ones, and the last of an epoch where it is shorter."""
+        rest = self.images % self.batch_size
+        return (self.batch_size, rest) if rest else (self.batch_size,)
+
     def columns(self, member: int) -> slice:
         """The neurons of the first layer that a member owns."""
         n = self.sizes[1]
         return slice(member * n // self.members, (member + 1) * n // self.members)
 
     def rows(self, member: int, batch: int) -> slice:
-        """The rows of a batch that a member takes through the upper layers."""
+        """The images of a batch that a member takes through the upper layers."""
         return slice(member * batch // self.members, (member + 1) * batch // self.members)
+
+    def _images_of(self, member: int) -> tuple[int, int]:
+        """How many images of an epoch a member takes through the upper layers: in whole batches, and in the last."""
+        whole, rest = divmod(self.images, self.batch_size)
+        in_whole, in_rest = self.rows(member, self.batch_size), self.rows(member, rest)
+        return whole * (in_whole.stop - in_whole.start), in_rest.stop - in_rest.start
+
+    def logits(self, vector: Array, member: int) -> list[Array]:
+        """Look at a member's logits of an epoch, a block `(n_out, its images)` for each batch."""
+        in_whole, in_rest = self._images_of(member)
+        n_out, whole = self.sizes[-1], self.images // self.batch_size
+        blocks = list(vector[: n_out * in_whole].reshape(whole, n_out, -1))
+        if self.images % self.batch_size:
+            blocks.append(vector[n_out * in_whole :].reshape(n_out, in_rest))
+        return blocks
 
     def extended(self) -> list[tuple[int, int]]:
         """Shapes of the layers' weights, each with its bias as one more row."""
@@ -75,40 +98,90 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def layout(self) -> Layout:
         """What the members share."""
-        n_in, n_out, batch = self.sizes[0], self.sizes[-1], self.batch_size
+        n_in, n_out = self.sizes[0], self.sizes[-1]
         f = np.float32
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "arrivals": ((self.members, 16), np.int64),
             "orders": ((16,), np.int64),
+            "ready": ((self.members - 1,), np.int64),
             "rate": ((1,), np.float64),
-            "losses": ((self.members, 16), np.float64),  # loss, correct
-            "order": ((self.images,), np.int32),
-            "pixels": ((self.images, n_in), np.uint8),
+            "order": ((self.images,), np.intp),
             "last_lit": ((self.images,), np.int32),
             "labels": ((self.images,), np.intp),
             "target_rows": ((n_out, n_out), f),
             "class_weights": ((n_out,), f),
-            "x": ((2, batch, n_in + 1), f),
         }
-        for l, size in enumerate(self.sizes[1:-1], start=1):
-            layout[f"a{l}"] = ((2, batch, size + 1), f)
-        for l, size in enumerate(self.sizes[1:], start=1):
-            layout[f"delta{l}"] = ((batch, size), f)
+        for member in range(self.members):
+            layout[f"logits/{member}"] = ((n_out * sum(self._images_of(member)),), f)
+        for member, (begin, end) in enumerate(pairwise(self.cuts)):
+            layout[f"pixels/{member}"] = ((self.images, end - begin), np.uint8)
+        for batch in self.batches:
+            layout[f"x/{batch}"] = ((2, n_in + 1, batch), f)
+            layout[f"a1/{batch}"] = ((2, self.sizes[1] + 1, batch), f)
+            for member in range(self.members):
+                images = self.rows(member, batch)
+                layout[f"found/{member}/{batch}"] = ((sum(self._found_rows()), images.stop - images.start), f)
         n_parameters = sum(rows * columns for rows, columns in self.extended())
         for name in ("theta", *OPTIMIZERS[self.optimizer].slot_names):
             layout[name] = ((n_parameters,), f)
         return layout
 
+    def _found_rows(self) -> list[int]:
+        """Rows of what a member finds out about its own images: activations above the first, with ones; deltas."""
+        return [*(size + 1 for size in self.sizes[2:-1]), *self.sizes[1:]]
+
+    def found(self, block: Array) -> tuple[list[Array], list[Array]]:
+        """Look at a member's block: activations of the hidden layers above the first, deltas of every layer."""
+        rows = self._found_rows()
+        ends = list(accumulate(rows))
+        views = [block[end - n : end] for n, end in zip(rows, ends, strict=True)]
+        hidden = len(self.sizes) - 3
+        return views[:hidden], views[hidden:]
+
     def first(self, vector: Array, member: int) -> Array:
         """A member's columns of the first layer in a shared vector, bias first: `(n_in + 1, columns)`."""
         rows, columns = self.sizes[0] + 1, self.columns(member)
-        return vector[rows * columns.start : rows * columns.stop].reshape(rows, -1)
+        begin = self._first_begins(member)
+        return vector[begin : begin + rows * (columns.stop - columns.start)].reshape(rows, -1)
+
+    def _first_begins(self, member: int) -> int:
+        """Where a member's first layer lies: member 0's, then the layers above, then the other members', last first.
+
+        So the first and the last member have theirs beside their rows of the layers above.
+        """
+        if member == 0:
+            return 0
+        others: int = self.columns(0).stop + self.sizes[1] - self.columns(member).stop
+        return (self.sizes[0] + 1) * others + sum(rows * columns for rows, columns in self.extended()[1:])
 
     def upper(self, vector: Array) -> list[Array]:
         """The layers above the first in a shared vector, bias last: `(n_in + 1, n_out)` each."""
+        shapes = self.extended()[1:]
+        begins = accumulate((rows * columns for rows, columns in shapes), initial=self._upper_begin)
+        return [vector[begin : begin + n * m].reshape(n, m) for begin, (n, m) in zip(begins, shapes, strict=False)]
+
+    @property
+    def _upper_begin(self) -> int:
+        neurons: int = self.columns(0).stop
+        return (self.sizes[0] + 1) * neurons
+
+    def runs(self, member: int) -> list[slice]:
+        """The numbers of a shared vector that a member owns, in the fewest pieces."""
         shapes = self.extended()
-        ends = list(accumulate(rows * columns for rows, columns in shapes))
-        return [vector[begin:end].reshape(shape) for begin, end, shape in zip(ends, ends[1:], shapes[1:], strict=False)]
+        begins = list(accumulate((n * m for n, m in shapes[1:]), initial=self._upper_begin))
+        columns = self.columns(member)
+        first = self._first_begins(member)
+        pieces = [(first, first + shapes[0][0] * (columns.stop - columns.start))]
+        for l, rows in self.own_rows(member):
+            n_out = shapes[l][1]
+            pieces.append((begins[l - 1] + rows.start * n_out, begins[l - 1] + rows.stop * n_out))
+        runs: list[slice] = []
+        for begin, end in sorted(pieces):
+            if runs and runs[-1].stop == begin:
+                runs[-1] = slice(runs[-1].start, end)
+            else:
+                runs.append(slice(begin, end))
+        return runs
 
     def own_rows(self, member: int) -> list[tuple[int, slice]]:
         """The rows of the layers above the first that a member owns: which layer (1 is the second), and which rows.

@@ -1,15 +1,15 @@
 """The divided step: what each member of a crew does with one batch.
 
-The first layer is divided by *neurons*: a member multiplies the whole batch by its own columns of W, and later moves
-the same columns, which so never leave its core's cache. The layers above are divided by *rows* of the batch on the way
-to the loss and back, and by rows of W for the gradient. Nothing is ever summed over members, so the result does not
-hang on who is faster. Two meetings a step suffice:
+Here an image is a column: `x` is `(features, batch)` and z = W^T x. The first layer is divided by *neurons*: a member
+multiplies the whole batch by its own columns of W, and later moves the same columns, which so never leave its core's
+cache. The layers above are divided by *images* on the way to the loss and back, and by rows of W for the gradient.
+Nothing is ever summed over members, so the result does not hang on who is faster. Two meetings a step suffice:
 
-    own columns of layer 1, for all rows        -> meet: every activation of layer 1 is there
-    own rows through the rest, loss, and back   -> meet: every delta is there
-    own slices of every gradient, own update    -> no meeting: the next layer 1 needs one's own columns only
+    own neurons of layer 1, for all images      -> meet: every activation of layer 1 is there
+    own images through the rest, loss, and back -> meet: every delta is there
+    own slices of every gradient, own update    -> no meeting: the next layer 1 needs one's own neurons only
 
-Each bias is one more row of its layer's weights, met by a column of ones in the layer's input. The pixels are sorted by
+Each bias is one more row of its layer's weights, met by a row of ones in the layer's input. The pixels are sorted by
 how often they are lit, and a batch is multiplied only up to its last lit one: exact, and a fifth less work on MNIST.
 """
 
@@ -25,15 +25,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.engine.activations import ACTIVATIONS
+from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
 from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.training.task import SILENTLY, make_loss, make_penalties
 from handgrad.training.threads import limited
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
-from handgrad.training.workers.memory import Block, Meeting, wait_until
+from handgrad.training.workers.memory import Block, Meeting
 
-GRADIENT_BLOCK = 32_768
+TURNED_AT_ONCE = 64
+"""Images whose pixels are turned from rows into columns while they are in the cache."""
+
+GRADIENT_BLOCK = 131_072
 """Numbers of a gradient that are computed and used while they are in the cache."""
 
 
@@ -66,39 +69,42 @@ class _Part:
 @final
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """The views and the scratch of a batch of one size, made once.
+    """The views and the scratch of a batch of one size, made once; even steps and odd steps have one each.
 
     Attributes:
-        rows: those that this member takes through the upper layers.
-        x: inputs with their column of ones, for even and odd steps.
-        a: activations of each hidden layer with their column of ones, all rows; for even and odd steps.
-        deltas: of each layer, all rows.
-        own_a: this member's activations: its columns of the first layer, then its rows of the others.
-        own_kept: what the activations keep.
-        own_delta: dL/dz of its columns of the first layer.
-        targets: of its rows.
-        share: of its rows.
+        images: this member's, counted from the batch's first.
+        pixels: this member's, of some images.
+        x: inputs with their row of ones, all images.
+        own_x: the rows of x that this member fills.
+        first: activations of this member's neurons of layer 1, all images.
+        first_kept: what their activation keeps.
+        below: activations of layer 1 with their row of ones, of this member's images.
+        upper: what each hidden layer above needs: weights with their biases, where its activations go, without and with
+            their row of ones, its function and what that keeps.
+        deltas: dL/dz of its images in each layer (in the first: dL/da).
+        targets: of its images.
+        share: of its images.
         kept: of the loss.
-        pixels: of its rows.
-        indices: of all rows.
-        labels: of all rows.
-        answers: of its rows.
+        gathered: what the gradients need of all members, and where each of them has put it.
+        first_delta: dL/da, then dL/dz, of this member's neurons of layer 1, all images; gathered.
+        others: of each part above the first its inputs and its delta, all images; gathered.
     """
 
-    rows: slice
-    x: list[Array]
-    a: list[list[Array]]
+    images: slice
+    pixels: NDArray[np.uint8]
+    x: Array
+    own_x: Array
+    first: Array
+    first_kept: Kept
+    below: Array
+    upper: list[tuple[Array, Array, Array, Activation, Kept]]
     deltas: list[Array]
-    own_a: list[Array]
-    own_kept: list[Kept]
-    own_delta: Array
     targets: Array
     share: Array
     kept: Kept
-    pixels: NDArray[np.uint8]
-    indices: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    answers: NDArray[np.intp]
+    gathered: list[tuple[Array, Array]]
+    first_delta: Array
+    others: list[tuple[_Part, Array, Array]]
 
 
 @final
@@ -121,103 +127,111 @@ class Member:
         self._shared = block.arrays
         self._functions = [ACTIVATIONS[name] for name in job.activations]
         self._loss = make_loss(job.loss, job.label_smoothing)
-        self._batches: dict[int, _Batch] = {}
-        self._lit = [0, 0]  # rows of the first layer's weights that the batch reaches, in even and odd steps
+        self._target_columns: Array = np.ascontiguousarray(self._shared["target_rows"].T)
+        self._labels: NDArray[np.intp] = np.empty(job.images, np.intp)  # in the epoch's order, as are the next two
+        self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
+        self._shares: Array = np.empty(0, np.float32)
+        self._first_pixel = job.cuts[number]
+        self._pixels: NDArray[np.uint8] = self._shared[f"pixels/{number}"]
+        self._logits = job.logits(self._shared[f"logits/{number}"], number)
+        self._scale = 1.0 / job.white
         self.step = 0
 
         kind = OPTIMIZERS[job.optimizer]
         # Its formula is called block by block on this member's own numbers; decay is done in `_restrain`.
         self._optimizer = kind(0, np.float32, decay=0.0, n_decayed=0, **job.options)
         self._penalties = make_penalties(job.l1, job.l2)
-        restrained = bool(job.decay or self._penalties)
-        self._rate_rides = kind is SGD and not restrained
+        self._restrained = bool(job.decay or self._penalties)
+        self._rate_rides = kind is SGD and not self._restrained
 
-        vectors = [self._shared[name] for name in ("theta", *kind.slot_names)]
+        gradient = np.zeros_like(self._shared["theta"])
+        vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
         self._W1 = job.first(vectors[0], number)
         self._upper = job.upper(vectors[0])
         # A pixel that no image lights never moves its weights, unless something besides the gradient does.
-        active = len(self._W1) if restrained else int(self._shared["last_lit"].max()) + 2
-        self._parts = [
-            _make_part(
-                0, slice(0, len(self._W1)), [job.first(vector, number) for vector in vectors], slice(1, None), active
-            )
-        ]
+        active = len(self._W1) if self._restrained else int(self._shared["last_lit"].max()) + 2
+        W, G, *slots = (job.first(vector, number) for vector in vectors)
+        self._parts = [_Part(0, slice(0, len(W)), W, G, slots, slice(1, len(W)), active)]
         for l, rows in job.own_rows(number):
-            own = [job.upper(vector)[l - 1][rows] for vector in vectors]
-            self._parts.append(_make_part(l, rows, own, slice(0, job.sizes[l] - rows.start), len(own[0])))
-        largest = max(part.W.shape[1] for part in self._parts)
-        self._scratch: Array = np.empty(max(GRADIENT_BLOCK, largest), np.float32)
+            W, G, *slots = (job.upper(vector)[l - 1][rows] for vector in vectors)
+            weights = slice(0, min(len(W), job.sizes[l] - rows.start))
+            self._parts.append(_Part(l, rows, W, G, slots, weights, len(W)))
+        runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
+        largest = max(run[0].size for run in runs)
+        self._at_once = runs if not self._rate_rides and largest <= GRADIENT_BLOCK else []
+        most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
+        self._scratch: Array = np.empty(min(most, largest), np.float32)
+        self._whole_batches = job.images // job.batch_size
+        self._batches = [batch for size in job.batches for batch in self._make_batches(size)]
 
     def begin(self, step: int, t: int) -> None:
         """Stand before `step` of the epoch whose order is in the shared memory, after `t` updates of the run."""
+        job, shared = self._job, self._shared
         self.step, self._optimizer.t = step, t
-        if step < self._job.steps:
+        order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
+        np.take(shared["labels"], order, out=self._labels, mode="clip")
+        self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
+        if job.weighted:
+            weights = shared["class_weights"][self._labels]
+            totals = np.add.reduceat(weights, starts)
+            self._shares = weights / np.repeat(totals, np.diff(starts, append=job.images))
+        if step < job.steps:
             self._gather(step)
 
     def first_layer(self) -> None:
-        """Compute one's own columns of the first layer for all rows: a = f(x W + b)."""
-        batch, parity = self._batch(self.step), self.step % 2
-        lit, a = self._lit[parity], batch.own_a[0]
-        np.dot(batch.x[parity][:, :lit], self._W1[:lit], out=a)
-        self._functions[0].forward(a, batch.own_kept[0])
-        batch.a[0][parity][:, self._job.columns(self._number)] = a
+        """Compute one's own neurons of the first layer for all images: a = f(W^T x + b)."""
+        batch, reach = self._batch(self.step), self._reach[self.step]
+        np.dot(self._W1[:reach].T, batch.x[:reach], out=batch.first)
+        self._functions[0].forward(batch.first, batch.first_kept)
 
     def upper_layers(self, rate: float) -> None:
-        """Take one's own rows through the other layers to the loss and back to the first; gather the next batch."""
-        batch, parity = self._batch(self.step), self.step % 2
-        if self.step + 1 < self._job.steps:
-            self._gather(self.step + 1)
-        below = batch.a[0][parity][batch.rows]
-        for l, function in enumerate(self._functions[1:], start=1):
-            a = batch.own_a[l]
-            np.dot(below, self._upper[l - 1], out=a)
-            function.forward(a, batch.own_kept[l])
-            below = batch.a[l][parity][batch.rows]
-            below[:, :-1] = a
-        delta = batch.deltas[-1][batch.rows]
-        np.dot(below, self._upper[-1], out=delta)
-        self._begin_way_back(batch, delta, rate)
-        for l in range(len(self._functions) - 1, -1, -1):
-            lower = batch.deltas[l][batch.rows]
-            np.dot(delta, self._upper[l][:-1].T, out=lower)
-            if l:  # the first layer's own derivative waits until its columns are with their owner again
-                self._functions[l].backward(batch.own_a[l], lower, batch.own_kept[l])
-            delta = lower
+        """Take one's own images through the other layers to the loss and back to the first; gather the next batch."""
+        step, batch, deltas = self.step, self._batch(self.step), self._batch(self.step).deltas
+        if step + 1 < self._job.steps:
+            self._gather(step + 1)
+        below = batch.below
+        for W, a, above, function, kept in batch.upper:
+            np.dot(W.T, below, out=a)
+            function.forward(a, kept)
+            below = above
+        np.dot(self._upper[-1].T, below, out=self._logits[step])
+        self._begin_way_back(batch, rate)
+        np.dot(self._upper[-1][:-1], deltas[-1], out=deltas[-2])
+        for l in range(len(batch.upper) - 1, -1, -1):
+            W, a, _, function, kept = batch.upper[l]
+            function.backward(a, deltas[l + 1], kept)
+            np.dot(W[:-1], deltas[l + 1], out=deltas[l])  # layer 1's own derivative waits until its owner has it
 
-    def _begin_way_back(self, batch: _Batch, logits: Array, rate: float) -> None:
-        """Turn the logits of one's own rows into the first delta, and say what they cost."""
-        shared, indices = self._shared, self._indices(self.step, batch)
-        np.take(shared["labels"], indices, out=batch.labels, mode="clip")
-        labels = batch.labels[batch.rows]
-        np.take(shared["target_rows"], labels, axis=0, out=batch.targets, mode="clip")
+    def _begin_way_back(self, batch: _Batch, rate: float) -> None:
+        """Turn the logits of one's own images into the first delta; the logits themselves are kept."""
+        begin, delta = self.step * self._job.batch_size, batch.deltas[-1]
+        own = slice(begin + batch.images.start, begin + batch.images.stop)
+        np.take(self._target_columns, self._labels[own], axis=1, out=batch.targets, mode="clip")
+        riding = rate if self._rate_rides else 1.0
         if self._job.weighted:
-            weights = shared["class_weights"][batch.labels]
-            batch.share[...] = weights[batch.rows] / weights.sum()
+            np.multiply(self._shares[own], riding, out=batch.share)
         else:
-            batch.share.fill(1.0 / len(batch.labels))
-        riding = max(rate, 1e-30) if self._rate_rides else 1.0  # a rate of 0 must leave the loss readable
-        np.multiply(batch.share, riding, out=batch.share)
-        np.argmax(logits, axis=1, out=batch.answers)
-        correct = np.count_nonzero(batch.answers == labels)
-        loss = self._loss.delta(logits, batch.targets, batch.share, batch.kept)
-        shared["losses"][self._number, :2] = loss / riding, correct
+            batch.share.fill(riding / batch.x.shape[1])
+        delta[...] = self._logits[self.step]
+        self._loss.delta(delta.T, batch.targets.T, batch.share, batch.kept)
 
     def update(self, rate: float) -> None:
         """Compute one's own slices of the gradient over the whole batch, and move the weights by them."""
-        batch, parity = self._batch(self.step), self.step % 2
+        batch = self._batch(self.step)
         self._optimizer.t += 1
-        delta = batch.own_delta
-        delta[...] = batch.deltas[0][:, self._job.columns(self._number)]
-        self._functions[0].backward(batch.own_a[0], delta, batch.own_kept[0])
-        first, *others = self._parts
-        self._descend(first, batch.x[parity][:, : self._lit[parity]], delta, rate)
-        for part in others:
-            self._descend(part, batch.a[part.layer - 1][parity][:, part.rows], batch.deltas[part.layer], rate)
+        for place, found in batch.gathered:
+            place[...] = found
+        self._functions[0].backward(batch.first, batch.first_delta, batch.first_kept)
+        self._descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
+        for part, inputs, delta in batch.others:
+            self._descend(part, inputs, delta, rate)
+        for w, g, *slots in self._at_once:
+            self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
         self.step += 1
 
     def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
-        """Move W by its gradient x^T delta, in blocks of rows that stay in the cache from the product to the update."""
-        reach, W, G = x.shape[1], part.W, part.G
+        """Move W by its gradient x delta^T, in blocks of rows that stay in the cache from the product to the update."""
+        reach, W, G = len(x), part.W, part.G
         if part.reached > reach:
             G[reach : part.reached] = 0.0
         part.reached = reach
@@ -227,15 +241,17 @@ class Member:
             stop = min(begin + size, end)
             if begin < reach:
                 known = min(stop, reach)
-                np.dot(x[:, begin:known].T, delta, out=G[begin:known])
+                np.dot(x[begin:known], delta.T, out=G[begin:known])
             if self._rate_rides:
                 W[begin:stop] -= G[begin:stop]
                 continue
             weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
-            self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
-            slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
-            w = W[begin:stop].reshape(-1)
-            self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
+            if self._restrained:
+                self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
+            if not self._at_once:
+                slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
+                w = W[begin:stop].reshape(-1)
+                self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
         if self._job.decay:
@@ -243,67 +259,84 @@ class Member:
         for penalty in self._penalties:
             penalty.add_gradient(weights, gradient, self._scratch)
 
-    def _indices(self, step: int, batch: _Batch) -> NDArray[np.intp]:
-        begin = step * self._job.batch_size
-        batch.indices[...] = self._shared["order"][begin : begin + len(batch.indices)]
-        return batch.indices
-
     def _gather(self, step: int) -> None:
-        """Make one's own rows of the batch of `step` float, up to the last pixel that any of its images lights."""
-        batch, parity = self._batch(step), step % 2
-        indices = self._indices(step, batch)
-        n = int(self._shared["last_lit"][indices].max()) + 1
-        self._lit[parity] = n + 1
-        np.take(self._shared["pixels"], indices[batch.rows], axis=0, out=batch.pixels, mode="clip")
-        x = batch.x[parity][batch.rows, 1 : n + 1]
-        x[...] = batch.pixels[:, :n]
-        x *= 1.0 / self._job.white
+        """Make one's own pixels of the batch of `step` float, up to the last that any image lights."""
+        batch, begin = self._batch(step), step * self._job.batch_size
+        x, order = batch.own_x[: max(self._reach[step] - 1 - self._first_pixel, 0)], self._shared["order"]
+        known, size = x.shape
+        for start in range(0, size, TURNED_AT_ONCE):
+            stop = min(start + TURNED_AT_ONCE, size)
+            pixels = batch.pixels[: stop - start]
+            np.take(self._pixels, order[begin + start : begin + stop], axis=0, out=pixels, mode="clip")
+            x[:, start:stop] = pixels[:, :known].T
+        x *= self._scale
 
     def _batch(self, step: int) -> _Batch:
-        job = self._job
-        size = min(job.batch_size, job.images - step * job.batch_size)
-        if size not in self._batches:
-            self._batches[size] = self._make_batch(size)
-        return self._batches[size]
+        return self._batches[step % 2 + (2 if step >= self._whole_batches else 0)]
 
-    def _make_batch(self, size: int) -> _Batch:
+    def _make_batches(self, size: int) -> list[_Batch]:
         job, shared, f = self._job, self._shared, np.dtype(np.float32)
-        rows = job.rows(self._number, size)
-        n_rows, n_columns = rows.stop - rows.start, self._W1.shape[1]
-        shapes = [(size, n_columns), *((n_rows, n) for n in job.sizes[2:-1])]
-        return _Batch(
-            rows=rows,
-            x=[x[:size] for x in shared["x"]],
-            a=[[a[:size] for a in shared[f"a{l}"]] for l in range(1, len(job.sizes) - 1)],
-            deltas=[shared[f"delta{l}"][:size] for l in range(1, len(job.sizes))],
-            own_a=[np.empty(shape, f) for shape in shapes],
-            own_kept=[function.keep(shape, f) for function, shape in zip(self._functions, shapes, strict=True)],
-            own_delta=np.empty(shapes[0], f),
-            targets=np.empty((n_rows, job.sizes[-1]), f),
-            share=np.empty(n_rows, f),
-            kept=self._loss.keep(n_rows, job.sizes[-1], f),
-            pixels=np.empty((n_rows, job.sizes[0]), np.uint8),
-            indices=np.empty(size, np.intp),
-            labels=np.empty(size, np.intp),
-            answers=np.empty(n_rows, np.intp),
-        )
+        neurons, images = job.columns(self._number), job.rows(self._number, size)
+        n = images.stop - images.start
+        found = [job.found(shared[f"found/{member}/{size}"]) for member in range(job.members)]
+        own_above, deltas = found[self._number]
+        places = [job.rows(member, size) for member in range(job.members)]
+        gathered: list[tuple[Array, Array]] = []
 
+        def gather(sources: list[Array]) -> Array:
+            """Have columns that each member finds out put side by side."""
+            whole = np.empty((len(sources[0]), size), f)
+            gathered.extend((whole[:, place], source) for place, source in zip(places, sources, strict=True))
+            return whole
 
-def _make_part(layer: int, rows: slice, own: list[Array], weights: slice, active: int) -> _Part:
-    W, *slots = own
-    n_weights = slice(weights.start, min(len(W), len(W) if weights.stop is None else weights.stop))
-    return _Part(layer, rows, W, np.zeros_like(W), slots, n_weights, active)
+        first_delta = gather([deltas[0][neurons] for _, deltas in found])
+        needed = {part.layer for part in self._parts[1:]}
+        delta_of = {l: gather([deltas[l] for _, deltas in found]) for l in needed}
+        inputs_of = {l: gather([above[l - 2] for above, _ in found]) for l in needed - {1}}
+        upper = [
+            (W, above[:-1], above, function, function.keep(above[:-1].shape, f))
+            for W, above, function in zip(self._upper, own_above, self._functions[1:], strict=False)
+        ]
+        first_kept = self._functions[0].keep(first_delta.shape, f)
+        pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), np.uint8)
+        targets, share = np.empty((job.sizes[-1], n), f), np.empty(n, f)
+        kept = tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f))
+        return [
+            _Batch(
+                images=images,
+                pixels=pixels,
+                x=x,
+                own_x=x[1 + self._first_pixel :][: self._pixels.shape[1]],
+                first=a1[neurons],
+                first_kept=first_kept,
+                below=a1[:, images],
+                upper=upper,
+                deltas=deltas,
+                targets=targets,
+                share=share,
+                kept=kept,
+                gathered=gathered,
+                first_delta=first_delta,
+                others=[
+                    (part, (a1 if part.layer == 1 else inputs_of[part.layer])[part.rows], delta_of[part.layer])
+                    for part in self._parts[1:]
+                ],
+            )
+            for x, a1 in zip(shared[f"x/{size}"], shared[f"a1/{size}"], strict=True)
+        ]
 
 
 def serve(stream: BinaryIO) -> None:
     """Be a member other than the first, until told to quit or left alone.
 
     Args:
-        stream: brings the job as a line of JSON, and ends when its giver does.
+        stream: brings the job as a line of JSON, then a byte for each call to look at the orders; it ends when its
+            giver does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains; it will tell
     given: dict[str, Any] = json.loads(stream.readline())
-    threading.Thread(target=_end_with, args=(stream,), daemon=True).start()
+    called = threading.Event()
+    threading.Thread(target=_listen, args=(stream, called), daemon=True).start()
     job = msgspec.convert(given["job"], Job)
     block = Block(job.layout(), given["handle"])
     number = int(given["number"])
@@ -313,9 +346,12 @@ def serve(stream: BinaryIO) -> None:
         block.arrays["orders"],
     )
     rate, gone = block.arrays["rate"], 0
+    block.arrays["ready"][number - 1] = 1
     with limited(1), SILENTLY:
         while True:
-            wait_until(lambda: orders[GO] > gone)  # noqa: B023 - asked at once
+            while orders[GO] == gone:
+                called.wait()
+                called.clear()
             gone = int(orders[GO])
             if orders[QUIT]:
                 return
@@ -334,9 +370,9 @@ def serve(stream: BinaryIO) -> None:
                 meeting.arrive()
 
 
-def _end_with(stream: BinaryIO) -> None:
-    """End this process when the one that started it closes the stream, or ends."""
+def _listen(stream: BinaryIO, called: threading.Event) -> None:
+    """Pass calls on; end this process when the one that started it closes the stream, or ends."""
     with suppress(OSError):
         while os.read(stream.fileno(), 1):  # past the stream's buffer, whose lock would hold up the end
-            pass
+            called.set()
     os._exit(0)

@@ -146,9 +146,8 @@ def start_process(job: Mapping[str, Any], block: Block) -> "subprocess.Popen[byt
         "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer)"
     )
     process = subprocess.Popen(  # noqa: S603 - this interpreter, this program
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited, bufsize=0
     )
     assert process.stdin is not None  # noqa: S101 - it was asked for
-    process.stdin.write(json.dumps(job).encode() + b"\n")
-    process.stdin.flush()
+    process.stdin.write(json.dumps(job).encode() + b"\n")  # a line far shorter than what a pipe holds
     return process

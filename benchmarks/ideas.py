@@ -1,0 +1,141 @@
+"""What single ideas give, each against what it replaced: python -m benchmarks.ideas.
+
+Each pair of programs does the same work at the shapes of 784-128-64-10. They take turns, a hundred times each with one
+BLAS thread, and the ratio is taken turn by turn: above 1, the idea pays. What stands in `docs/performance.md` under
+"What pays, and what does not" was printed here.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import numpy as np
+
+from handgrad.training.threads import limited
+
+TURNS = 100
+GENERATOR = np.random.default_rng(0)
+Program = Callable[[], object]
+
+
+def some(*shape: int) -> np.ndarray:
+    return GENERATOR.standard_normal(shape, np.float32)
+
+
+def ideas() -> Iterator[tuple[str, Program, Program]]:
+    """Each idea, what it replaced, and itself."""
+    for batch, neurons in ((64, 128), (64, 64), (512, 64)):
+        x, W, delta = some(batch, 784)[:, :621], some(621, neurons), some(batch, neurons)
+        turned, delta_turned = np.ascontiguousarray(x.T), np.ascontiguousarray(delta.T)
+        z, z_turned, G = some(batch, neurons), some(neurons, batch), some(621, neurons)
+        shape = f"{batch} images, {neurons} neurons"
+        yield (
+            f"first product, an image a column: {shape}",
+            lambda x=x, W=W, z=z: np.dot(x, W, out=z),
+            lambda x=turned, W=W, z=z_turned: np.dot(W.T, x, out=z),
+        )
+        yield (
+            f"its gradient, an image a column: {shape}",
+            lambda x=x, d=delta, G=G: np.dot(x.T, d, out=G),
+            lambda x=turned, d=delta_turned, G=G: np.dot(x, d.T, out=G),
+        )
+    pixels = GENERATOR.integers(0, 256, (64, 784), np.uint8)
+    rows, columns = some(64, 784), some(784, 64)
+    yield "turning 64 images into columns", lambda: np.copyto(rows, pixels), lambda: np.copyto(columns, pixels.T)
+
+    x, W, z = some(64, 784), some(784, 128), some(64, 128)
+    yield (
+        "pixels sorted, only the first 621 multiplied",
+        lambda: np.dot(x, W, out=z),
+        lambda: np.dot(x[:, :621], W[:621], out=z),
+    )
+    a, zeros = some(64, 128), np.zeros((64, 128), np.float32)
+    yield (
+        "ReLU against an array of zeros, not a number",
+        lambda: np.maximum(a, 0.0, out=z),
+        lambda: np.maximum(a, zeros, out=z),
+    )
+    logits, by_class, row = some(64, 10), np.asfortranarray(some(64, 10)), some(64)
+    yield (
+        "largest logit of each image, stored by class",
+        lambda: np.maximum.reduce(logits, axis=1, out=row),
+        lambda: np.maximum.reduce(by_class, axis=1, out=row),
+    )
+    n = 109_386
+    w, g, M, V = some(n), some(n), some(n), np.abs(some(n))
+    yield "Adam: sums in place of means", lambda: adam(w, g, M, V, 65_536), lambda: adam_of_sums(w, g, M, V, 65_536)
+    for block in (4_096, 16_384, 262_144):
+        yield (
+            f"Adam in blocks of 65,536 numbers, not {block:,}",
+            lambda block=block: adam_of_sums(w, g, M, V, block),
+            lambda: adam_of_sums(w, g, M, V, 65_536),
+        )
+    yield "a rate that rides on the delta", lambda: sgd(w, g), lambda: np.subtract(w, g, out=w)
+
+
+def adam(w: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, block: int) -> None:
+    """Kingma and Ba's running means, with the corrections folded into numbers."""
+    scratch = np.empty(min(block, len(w)), np.float32)
+    for begin in range(0, len(w), block):
+        W, G, M, V = (vector[begin : begin + block] for vector in (w, g, m, v))
+        s = scratch[: len(W)]
+        np.multiply(G, 0.1, out=s)
+        M *= 0.9
+        M += s
+        np.multiply(G, G, out=s)
+        s *= 0.001
+        V *= 0.999
+        V += s
+        _descend(W, M, V, s)
+
+
+def adam_of_sums(w: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, block: int) -> None:
+    """The same without the factors (1 - beta), which go into the numbers too."""
+    scratch = np.empty(min(block, len(w)), np.float32)
+    for begin in range(0, len(w), block):
+        W, G, M, V = (vector[begin : begin + block] for vector in (w, g, m, v))
+        s = scratch[: len(W)]
+        M *= 0.9
+        M += G
+        np.multiply(G, G, out=s)
+        V *= 0.999
+        V += s
+        _descend(W, M, V, s)
+
+
+def _descend(w: np.ndarray, m: np.ndarray, v: np.ndarray, s: np.ndarray) -> None:
+    np.sqrt(v, out=s)
+    s += 1e-8
+    np.divide(m, s, out=s)
+    s *= 1e-6
+    w -= s
+
+
+def sgd(w: np.ndarray, g: np.ndarray) -> None:
+    scratch = np.empty(65_536, np.float32)
+    for begin in range(0, len(w), 65_536):
+        W = w[begin : begin + 65_536]
+        s = scratch[: len(W)]
+        np.multiply(g[begin : begin + 65_536], 1e-6, out=s)
+        W -= s
+
+
+def seconds(program: Program) -> float:
+    began = time.perf_counter()
+    program()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    print("| idea | before, µs | after, µs | ratio | min | max |\n|---|---|---|---|---|---|")
+    with limited(1):
+        for name, before, after in ideas():
+            pairs = [(seconds(before), seconds(after)) for _ in range(TURNS + 10)][10:]
+            ratios = sorted(b / a for b, a in pairs)
+            least, most = ratios[TURNS // 20], ratios[-TURNS // 20]
+            b, a = (1e6 * median(times) for times in zip(*pairs, strict=True))
+            print(f"| {name} | {b:.1f} | {a:.1f} | {median(ratios):.2f} | {least:.2f} | {most:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Whether a crew is faster together or alone: nobody can say beforehand, so both are tried now and then.
+
+Together is faster where each process has a core to itself, and slower where something else wants that core, which may
+change while a run goes on. The steps come out the same either way, to the last bit, so a run may change its mind.
+"""
+
+import time
+from collections.abc import Callable
+from typing import final
+
+TRIAL_SECONDS = 0.05
+"""How long each way is tried."""
+
+TRUST = 10
+"""The better way is kept for so many times the length of the other's trial."""
+
+SETTLING = 5
+"""Steps after a change that tell nothing: caches are cold, and the others are on their way."""
+
+
+@final
+class Pace:
+    """Chooses the way of the next step from how long the last ones took.
+
+    Attributes:
+        together: the way to go now.
+        seconds: that steps have taken so far.
+    """
+
+    def __init__(self, *, together: bool = False, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Begin one way."""
+        self.together = together
+        self._clock = clock
+        self._seconds: dict[bool, float] = {}  # a step takes, each way, when it was last tried
+        self._until = TRIAL_SECONDS
+        self._steps = 0
+        self._began = clock()
+        self.seconds = 0.0
+
+    def begin(self) -> None:
+        """Hear that steps follow now; time before does not count."""
+        self._steps = 0
+        self._began = self._clock()
+
+    def stepped(self, may_change: Callable[[], bool]) -> None:
+        """Hear that a step was taken; `together` may be another afterwards, if it may change: asked now and then."""
+        self._steps += 1
+        if self._steps <= 0:
+            self._began = self._clock()
+            return
+        elapsed = self._clock() - self._began
+        if elapsed < self._until:
+            return
+        self.seconds += elapsed
+        if not may_change():
+            self.begin()
+            return
+        self._seconds[self.together] = elapsed / self._steps
+        other = not self.together
+        if other in self._seconds and self._until == TRIAL_SECONDS:  # both are known, this one freshly
+            best = min(self._seconds, key=self._seconds.__getitem__)
+            self._until = TRUST * TRIAL_SECONDS
+        else:
+            self._until = TRIAL_SECONDS
+            best = other
+        self.begin()
+        if best is not self.together:
+            self.together = best
+            self._steps = -SETTLING

@@ -1,0 +1,68 @@
+"""What a recipe reached is measured by a program, and the page on accuracy says just that."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from handgrad.training.recipe import Recipe
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def program():
+    return runpy.run_path(str(ROOT / "scripts" / "measure-recipe"))
+
+
+@pytest.fixture
+def measure(program, monkeypatch, tmp_path):
+    """Measure a small recipe into a folder of the test's own."""
+    names = program["main"].__globals__
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{program['BEGIN']}old\n{program['END']}after\n", encoding="utf-8")
+    monkeypatch.setitem(names, "REACHED", tmp_path / "reached.json")
+    monkeypatch.setitem(names, "PAGE", page)
+
+    def run(*words, **changes):
+        small = Recipe(name="tiny", dataset="digits", hidden_layer_sizes=(8,), epochs=2).but(**changes)
+        monkeypatch.setitem(names, "named", lambda _: small)
+        monkeypatch.setattr("sys.argv", ["measure-recipe", "tiny", "--runs", str(tmp_path / "runs"), *words])
+        program["main"]()
+        return json.loads((tmp_path / "reached.json").read_text())["tiny"], page.read_text(encoding="utf-8")
+
+    return run
+
+
+def test_the_page_holds_what_was_measured(program):
+    reached = json.loads(program["REACHED"].read_text(encoding="utf-8"))
+
+    assert program["table"](reached) in program["PAGE"].read_text(encoding="utf-8")
+
+
+def test_seeds_are_measured_one_by_one_and_what_is_averaged_apart(measure, program, capsys):
+    reached, page = measure("--seeds", "2", "--warps", "1")
+
+    assert 2 == len(reached["accuracies"]) == len(set(reached["accuracies"]))
+    assert ["1 warps", "together", "together, 1 warps"] == sorted(reached["averaged"])
+    assert page.startswith("before\n")
+    assert page.endswith("after\n")
+    assert program["table"]({"tiny": reached}) in page
+    assert "old" not in page
+    assert f"seed 1: {reached['accuracies'][1]:.2%}" in capsys.readouterr().out
+
+
+def test_what_was_measured_is_not_trained_again(measure):
+    first, _ = measure("--seeds", "1")
+    second, _ = measure("--seeds", "2")
+
+    assert first["accuracies"] == second["accuracies"][:1]
+    assert first["seconds"] == second["seconds"][:1]
+
+
+def test_a_recipe_that_has_changed_is_not_taken_for_the_old_one(measure):
+    measure("--seeds", "1")
+
+    with pytest.raises(SystemExit, match="another recipe"):
+        measure("--seeds", "1", learning_rate=0.2)

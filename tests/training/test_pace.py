@@ -1,0 +1,56 @@
+"""The faster way is found, kept, and asked about again."""
+
+import pytest
+
+from handgrad.training.workers.pace import SETTLING, TRIAL_SECONDS, TRUST, Pace
+
+
+class Machine:
+    """A clock that goes on by what a step takes, together or alone."""
+
+    def __init__(self, alone, together):
+        self.now = 0.0
+        self.takes = {False: alone, True: together}
+        self.pace = Pace(clock=lambda: self.now)
+        self.pace.begin()
+
+    def steps(self, seconds, *, may_change=True):
+        """The way of each step for so long."""
+        end, ways = self.now + seconds, []
+        while self.now < end:
+            ways.append(self.pace.together)
+            self.now += self.takes[self.pace.together]
+            self.pace.stepped(lambda: may_change)
+        return ways
+
+
+@pytest.mark.parametrize(("alone", "together", "faster"), [(0.002, 0.001, True), (0.001, 0.002, False)])
+def test_the_faster_way_is_kept_most_of_the_time(alone, together, faster):
+    ways = Machine(alone, together).steps(20.0)
+
+    assert 0.85 < ways.count(faster) / len(ways) < 0.97
+    assert {True, False} == set(ways[-2 * TRUST * round(TRIAL_SECONDS / together) :])
+
+
+def test_it_notices_when_the_other_way_becomes_the_faster():
+    machine = Machine(0.002, 0.001)
+    machine.steps(5.0)
+    machine.takes[True] = 0.008
+
+    ways = machine.steps(5.0)[-1000:]
+
+    assert ways.count(False) > 900
+
+
+def test_nothing_changes_while_nothing_may():
+    machine = Machine(0.002, 0.001)
+
+    assert {False} == set(machine.steps(3.0, may_change=False))
+    assert 2.9 < machine.pace.seconds < 3.1
+
+
+def test_steps_far_longer_than_a_trial_are_told_apart_too():
+    ways = Machine(3.0, 2.0).steps(600.0)
+
+    assert ways.count(True) > ways.count(False)
+    assert SETTLING > 0
