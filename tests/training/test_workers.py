@@ -2,6 +2,7 @@
 
 import platform
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord
 from handgrad.training.workers import crew
 from handgrad.training.workers.job import Job
+from handgrad.training.workers.load import Load
 from handgrad.training.workers.pace import Pace
 
 pytestmark = pytest.mark.skipif(
@@ -93,10 +95,24 @@ def test_two_learn_what_one_learns(changes, spots, crews):
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
 
 
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.5}])
+@pytest.mark.parametrize("penalty", [{"l1": 0.03}, {"l2": 0.3}, {}])
+def test_weights_of_dark_pixels_are_pulled_once_a_step(changes, penalty, spots):
+    pixels = spots.training.images.copy()
+    pixels[:, 3:7] = 0
+    pixels[::5, 8:] = 0
+    dark = replace(spots, training=replace(spots.training, images=pixels))
+    recipe = SMALL.but(**changes, **penalty)
+
+    alone, together = train_undivided(recipe, dark), train(recipe, dark, 1)
+
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+
+
 def test_a_rate_of_zero_teaches_nothing_and_says_the_loss(spots):
     run = Run(SMALL, spots, 2)
     before = run.network.theta.copy()
-    with crew.Crew(run._task, 2, 2) as hands:
+    with crew.Crew(Load.of(run._task), 2, 2) as hands:
         hands.go(np.arange(50, dtype=np.int32), 0)
         hands.step(0.0)
         ((loss, _),) = hands.told()
@@ -261,7 +277,7 @@ def test_a_member_that_is_killed_ends_the_run_in_one_sentence(spots, crews):
 
 def test_a_member_ends_with_the_process_that_started_it(spots):
     run = Run(SMALL, spots, 2)
-    made = crew.Crew(run._task, 2, 2)
+    made = crew.Crew(Load.of(run._task), 2, 2)
     made.started[0].stdin.close()
 
     assert 0 == made.started[0].wait(20)
@@ -307,6 +323,7 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         activations=("relu", "relu"),
         batch_size=4,
         images=9,
+        targets=3,
         cuts=(*range(members), 10),
         white=255,
         loss="cross_entropy",
