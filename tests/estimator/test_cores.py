@@ -1,10 +1,13 @@
 """A fit lowers the number of BLAS threads, never raises it, and the last to leave restores it."""
 
+import multiprocessing
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import ThreadpoolController
 
@@ -70,6 +73,41 @@ def test_the_last_to_leave_restores_what_the_first_found(library):
     assert 1 == library.num_threads
     second.__exit__(None, None, None)
     assert 8 == library.num_threads
+
+
+def test_a_divided_step_takes_one(library):
+    with cores.shared(WIDE, 64, divided=True):
+        assert 1 == library.num_threads
+    assert 8 == library.num_threads
+
+
+def test_another_process_is_taken_by_the_main_thread_of_a_program_with_cores(library, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/somewhere/bin/python3.13")
+    assert cores.may_take_another()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(cores.may_take_another).result()
+    with monkeypatch.context() as changed:
+        changed.setattr(multiprocessing.current_process(), "name", "LokyProcess-1")
+        assert not cores.may_take_another()
+    with monkeypatch.context() as changed:
+        changed.setattr(multiprocessing, "parent_process", lambda: "a pool's")
+        assert not cores.may_take_another()
+    with monkeypatch.context() as changed:
+        changed.setattr(sys, "executable", "/usr/bin/uwsgi")
+        assert not cores.may_take_another()
+    library.num_threads = 1
+    assert not cores.may_take_another()
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_joblib_keeps_its_workers_to_one_process(backend):
+    answers = Parallel(n_jobs=2, backend=backend)(delayed(_may_take_another)() for _ in range(2))
+    assert [False, False] == answers
+
+
+def _may_take_another():
+    return cores.may_take_another()
 
 
 def test_fits_in_threads_agree_with_fits_alone(ten_classes):

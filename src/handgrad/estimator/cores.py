@@ -5,11 +5,14 @@ So a fit never raises the number of threads that it finds; and beside the main t
 threads run, it takes one. The limit belongs to the whole process: the last to leave restores what the first found.
 """
 
+import multiprocessing
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from handgrad.engine.network import Network
@@ -21,9 +24,13 @@ _before: list[int] = []
 
 
 @contextmanager
-def shared(network: Network, batch: int) -> Iterator[None]:
-    """Hold BLAS, inside the block, to a number of threads that suits batches of this size and leaves others theirs."""
-    threads = blas_threads(network, batch) if threading.current_thread() is threading.main_thread() else 1
+def shared(network: Network, batch: int, *, divided: bool = False) -> Iterator[None]:
+    """Hold BLAS, inside the block, to a number of threads that suits batches of this size and leaves others theirs.
+
+    A step that is `divided` takes one.
+    """
+    beside = threading.current_thread() is not threading.main_thread()
+    threads = 1 if divided or beside else blas_threads(network, batch)
     with _lock:
         if not _wanted:
             _before[:] = [library.num_threads for library in _libraries()]
@@ -37,6 +44,18 @@ def shared(network: Network, batch: int) -> Iterator[None]:
             if not _wanted[threads]:
                 del _wanted[threads]
             _apply()
+
+
+def may_take_another() -> bool:
+    """Say whether a fit may start a second process: only where nobody has said that it is to keep to one core.
+
+    Workers of joblib and Dask are processes of their own or work beside the main thread; whoever holds BLAS to one
+    thread means one core; and a program that is not Python's own cannot start another Python.
+    """
+    at_home = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
+    named = multiprocessing.current_process().name == "MainProcess"  # joblib's workers do not all know their parent
+    is_python = Path(sys.executable or "").name.lower().startswith("python") and not getattr(sys, "frozen", False)
+    return at_home and named and is_python and all(library.num_threads > 1 for library in _libraries())
 
 
 def _apply() -> None:

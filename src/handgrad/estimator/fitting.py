@@ -9,6 +9,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -25,6 +26,7 @@ from handgrad.engine.optimizers import BLOCK, SGD, clip_norm
 from handgrad.engine.penalties import L2, MaxNorm
 from handgrad.estimator.cores import shared
 from handgrad.estimator.rows import Rows, logits
+from handgrad.estimator.together import Together, divides
 from handgrad.estimator.update import Update
 
 if TYPE_CHECKING:
@@ -90,8 +92,13 @@ class Steps:
         network: Network,
         lesson: Lesson,
         update: Update,
-        noise: np.random.Generator,
+        which: NDArray[np.intp],
+        batch_size: int,
     ) -> None:
+        """Stand before the first step; `which` rows of the lesson are to be learned from."""
+        random = bool(owner.dropout or owner.input_dropout or owner.augment)
+        noise = np.random.default_rng(owner._random_state.randint(2**31 - 1) if random else 0)
+        self._which, self._batch_size = which, batch_size
         self._network, self._update, self._noise = network, update, noise
         self._loss = owner._loss()
         self._part_of_loss = owner._part_of_loss()
@@ -107,11 +114,11 @@ class Steps:
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
         self._passes: dict[int, TrainingPass] = {}
 
-    def epoch(self, order: NDArray[np.intp], batch_size: int) -> float:
+    def epoch(self, order: NDArray[np.intp]) -> float:
         """Take a step for each batch of the rows in `order`; return the mean loss, penalty included."""
-        total = 0.0
-        for begin in range(0, len(order), batch_size):
-            indices = order[begin : begin + batch_size]
+        total, chosen = 0.0, self._which[order]
+        for begin in range(0, len(order), self._batch_size):
+            indices = chosen[begin : begin + self._batch_size]
             total += self.step(indices) * len(indices)
         return total / len(order)
 
@@ -222,41 +229,58 @@ def fit_in_batches(owner: "Multilayer", lesson: Lesson, *, incremental: bool) ->
     network = owner._current()
     if not (incremental and hasattr(owner, "_optimizer")):
         owner._optimizer = Update(owner, network, math.ceil(len(rows) / batch_size))
-    random = bool(owner.dropout or owner.input_dropout or owner.augment)
-    noise = np.random.default_rng(owner._random_state.randint(2**31 - 1) if random else 0)
-    steps = Steps(owner, network, lesson, owner._optimizer, noise)
+    divided = not incremental and divides(owner, network, lesson, len(rows), batch_size)
     try:
-        with shared(network, batch_size), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            _epochs(owner, steps, rows, batch_size, validation, incremental=incremental)
+        with (
+            _steps(owner, network, lesson, rows, batch_size, divided=divided) as steps,
+            shared(network, batch_size, divided=divided),
+            np.errstate(divide="ignore", over="ignore", invalid="ignore"),
+        ):
+            _epochs(owner, steps, len(rows), validation, incremental=incremental)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     if validation is not None:
         network.theta[...], network.statistics[...] = owner._best
 
 
-def _epochs(
+def _steps(
     owner: "Multilayer",
-    steps: Steps,
+    network: Network,
+    lesson: Lesson,
     rows: NDArray[np.intp],
     batch_size: int,
+    *,
+    divided: bool,
+) -> AbstractContextManager[Steps | Together]:
+    """Choose who takes the steps of a fit: a crew if it is to be `divided` and there is memory to share."""
+    if divided:
+        with suppress(OSError):
+            return Together(owner, network, lesson, owner._optimizer, rows, batch_size)
+    return nullcontext(Steps(owner, network, lesson, owner._optimizer, rows, batch_size))
+
+
+def _epochs(
+    owner: "Multilayer",
+    steps: Steps | Together,
+    n: int,
     validation: Validation | None,
     *,
     incremental: bool,
 ) -> None:
     network, update, began = owner._network, owner._optimizer, time.perf_counter()
-    order = np.arange(len(rows))
+    order = np.arange(n)
     owner.n_iter_ = 0
     with owner._watched() as report:
         while owner.n_iter_ < owner.max_iter:
             if owner.shuffle:
-                drawn = np.arange(len(rows))
+                drawn = np.arange(n)
                 owner._random_state.shuffle(drawn)
                 order = order[drawn]
             good = network.theta.copy(), network.statistics.copy()
-            loss = steps.epoch(rows[order], batch_size)
+            loss = steps.epoch(order)
             owner.n_iter_ += 1
             owner.loss_ = loss
-            owner.t_ += len(rows)
+            owner.t_ += n
             owner.loss_curve_.append(loss)
             owner._say(f"Iteration {owner.n_iter_}, loss = {loss:.8f}")
 

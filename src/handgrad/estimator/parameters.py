@@ -172,18 +172,23 @@ def make_optimizer(owner: "Multilayer", network: Network) -> Optimizer:
     kind: type[Optimizer] = OPTIMIZERS[owner.solver]
     if kind is SGD and owner.momentum:
         kind = Nesterov if owner.nesterovs_momentum else Momentum
-    options: dict[str, Any] = {}
-    if issubclass(kind, Momentum):
-        options["momentum"] = float(owner.momentum)
-    elif issubclass(kind, Adam):
-        options |= {"beta1": float(owner.beta_1), "beta2": float(owner.beta_2), "epsilon": float(owner.epsilon)}
-        options["epsilon_hat"] = True
-    elif kind is RMSProp:
-        options["epsilon"] = float(owner.epsilon)
     decay = owner.weight_decay
     if decay is None:
         decay = 0.01 if kind is AdamW else 0.0
+    options: dict[str, Any] = optimizer_options(owner, kind)
     return kind(network.theta.size, network.dtype, decay=float(decay), n_decayed=network.n_weights, **options)
+
+
+def optimizer_options(owner: "Multilayer", kind: type[Optimizer]) -> dict[str, float]:
+    """Give what the rule of the update takes besides the learning rate and the decay, by name."""
+    if issubclass(kind, Momentum):
+        return {"momentum": float(owner.momentum)}
+    if issubclass(kind, Adam):
+        betas = {"beta1": float(owner.beta_1), "beta2": float(owner.beta_2)}
+        return betas | {"epsilon": float(owner.epsilon), "epsilon_hat": 1.0}
+    if kind is RMSProp:
+        return {"epsilon": float(owner.epsilon)}
+    return {}
 
 
 def make_schedule(owner: "Multilayer", steps_per_epoch: int) -> Schedule:

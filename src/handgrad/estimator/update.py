@@ -37,11 +37,15 @@ class Update:
         self._by_epoch = isinstance(self._schedule, Constant | InverseScaling)
         self._adaptive = owner.learning_rate == "adaptive" and owner.solver == "sgd"
 
-    def step(self, theta: Array, gradient: Array) -> None:
-        """Move `theta` against the gradient."""
+    def rate(self) -> float:
+        """Look up the rate of the step to come."""
         if not self._by_epoch:
             self.learning_rate = self._schedule.rate(self.optimizer.t)
-        self.optimizer.step(theta, gradient, self.learning_rate)
+        return self.learning_rate
+
+    def step(self, theta: Array, gradient: Array) -> None:
+        """Move `theta` against the gradient."""
+        self.optimizer.step(theta, gradient, self.rate())
 
     def epoch_ends(self, seen: int, validation_loss: float | None) -> None:
         """Set the rate of the next epoch, after `seen` rows in all."""
