@@ -84,6 +84,12 @@ def test_a_wrong_value_is_refused_in_a_sentence(ten_classes, given, words):
         MLPClassifier(**({"hidden_layer_sizes": (4,)} | given)).fit(*ten_classes)
 
 
+def test_a_size_that_is_no_whole_number_is_refused_as_theirs(ten_classes):
+    for module in (handgrad, theirs):
+        with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+            module.MLPClassifier(hidden_layer_sizes=(3.5,)).fit(*ten_classes)
+
+
 def test_a_callback_that_cannot_be_called_is_refused(ten_classes):
     with pytest.raises(TypeError, match="callbacks holds 3, which cannot be called"):
         MLPClassifier(callbacks=[3]).fit(*ten_classes)
@@ -116,3 +122,19 @@ def test_the_package_shows_its_estimators():
     assert {"MLPClassifier", "MLPRegressor"} <= set(dir(handgrad))
     with pytest.raises(AttributeError, match="module 'handgrad' has no attribute 'MLPCluster'"):
         handgrad.MLPCluster  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("sklearn", "MLPClassifier needs scikit-learn 1.6 or newer: pip install --upgrade scikit-learn"),
+        ("msgspec", "import of msgspec halted"),  # nothing is said that is not so
+    ],
+)
+def test_what_is_missing_is_named(missing, words):
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "try:\n    from handgrad import MLPClassifier\nexcept ImportError as error:\n    print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    assert words in result.stdout

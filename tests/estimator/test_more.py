@@ -19,9 +19,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from handgrad import MLPClassifier, MLPRegressor
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.layers import Activate, BatchNorm, Dropout
+from handgrad.engine.network import Network, Pass
 from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.estimator import bar as bars
 from handgrad.estimator.parameters import STEP_SCHEDULES
+from handgrad.estimator.rows import Rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -302,3 +304,44 @@ def test_an_interrupted_fit_keeps_what_it_learned(ten_classes):
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         estimator = classifier(callbacks=interrupt).fit(*ten_classes)
     assert 2 == estimator.n_iter_
+
+
+def test_images_are_warped_by_name(ten_classes):
+    x, y = ten_classes
+    plain, warped, again = (
+        classifier(augment=augment, max_iter=15, batch_size=32, learning_rate_init=0.01).fit(x, y)
+        for augment in (None, "mild", "mild")
+    )
+    np.testing.assert_array_equal(warped.coefs_[0], again.coefs_[0])
+    assert plain.loss_ < warped.loss_  # what is new each time is harder to know
+    assert 0.4 < warped.score(x, y)  # the warps are meant for larger images than 8x8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_warped_images_are_as_bright_as_they_were(ten_classes, dtype):
+    x = (16.0 * ten_classes[0]).astype(dtype)
+    network = Network.fully_connected(64, (4,), 10, dtype=dtype)
+    rows, batch = Rows(x, network, "strong", np.random.default_rng(0)), Pass(network, 200)
+    rows.gather(np.arange(200), batch, np.random.default_rng(0))
+
+    assert 15.0 < batch.x.max() <= 16.0
+    assert 0.0 == batch.x.min()
+    assert pytest.approx(x[:200].mean(), rel=0.3) == batch.x.mean()
+    assert not np.isclose(x[:200], batch.x).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.ones((20, 5)), r"square images, but rows of 5 numbers are none: give it a function$"),
+        (-np.ones((20, 4)), r"empty pixels are 0, but there are numbers below: -1$"),
+        (sparse.csr_array(np.ones((20, 4))), r"no sparse rows: give it their toarray\(\)$"),
+    ],
+)
+def test_what_is_no_image_is_not_warped(x, words):
+    with pytest.raises(ValueError, match=words):
+        classifier(augment="mild").fit(x, np.arange(20) % 2)
+
+
+def test_nothing_at_all_can_be_warped():
+    assert classifier(augment="strong").fit(np.zeros((20, 4)), np.arange(20) % 2).loss_ < 1.0

@@ -45,7 +45,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         decay_factor: of `step`, `exponential` and `plateau`.
         scoring: what early stopping goes by: a scorer's name, or `scorer(estimator, X, y)`; None is accuracy.
         callbacks: called with an `EpochReport` after each epoch, or a list of such; any that returns true ends the fit.
-        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, also in place.
+        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, also in place;
+            for square images also `"mild"` or `"strong"`: turned, slanted, moved and bent a little, anew in each epoch.
         label_smoothing: the share of each target that is spread evenly over all classes.
         class_weight: `"balanced"`, or a weight for each label; multiplies `sample_weight`.
 

@@ -39,7 +39,6 @@ _FITTED = (
     "n_features_in_",
     "history_",
 )
-_CALLABLES = ("callbacks", "augment")
 
 
 class _Classes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,10 +161,10 @@ def _network(file: tensorfile.TensorFile, header: _Header) -> Network:
 def _parameters(owner: "Multilayer") -> dict[str, Any]:
     """Give the parameters that a file can hold: callables and generators are left to their defaults."""
     held: dict[str, Any] = owner.get_params()
-    for name in _CALLABLES:
-        held.pop(name)
-    if callable(held["scoring"]):
-        held.pop("scoring")
+    held.pop("callbacks")
+    for name in ("augment", "scoring"):
+        if callable(held[name]):
+            held.pop(name)
     if not isinstance(held["random_state"], int | np.integer):
         held.pop("random_state")
     if isinstance(held.get("class_weight"), dict):

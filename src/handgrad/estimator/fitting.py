@@ -102,7 +102,7 @@ class Steps:
         self._network, self._update, self._noise = network, update, noise
         self._loss = owner._loss()
         self._part_of_loss = owner._part_of_loss()
-        self._rows = Rows(lesson.x, network, owner.augment)
+        self._rows = Rows(lesson.x, network, owner.augment, noise)
         self._targets, self._weights = lesson.targets, lesson.weights
         self._alpha = float(owner.alpha)
         self._clip = owner.clip_norm

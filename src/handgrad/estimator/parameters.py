@@ -4,6 +4,7 @@ The names, defaults and ranges of the first table are scikit-learn's; the second
 by scikit-learn's own machinery, so that a wrong value gets its wording. Below them, values become the engine's things.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from numbers import Integral, Real
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from handgrad.data.augment import PRESETS
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
 from handgrad.engine.network import Network
@@ -82,7 +84,7 @@ MORE_CONSTRAINTS: Mapping[str, list[Any]] = {
     "decay_factor": [Interval(Real, 0, 1, closed="right")],
     "scoring": [str, callable, None],
     "callbacks": [callable, list, tuple, None],
-    "augment": [callable, None],
+    "augment": [callable, StrOptions({name for name, warps in PRESETS.items() if warps.active}), None],
 }
 
 
@@ -126,11 +128,12 @@ def hidden_sizes(value: Any) -> list[int]:  # noqa: ANN401 - a number, or severa
 
     Raises:
         ValueError: a size below 1.
+        TypeError: a size that is not a whole number.
     """
     sizes = list(value) if hasattr(value, "__iter__") else [value]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
+    return [operator.index(size) for size in sizes]
 
 
 def callbacks(value: Any) -> Sequence[Callable[..., Any]]:  # noqa: ANN401 - one, several or none
