@@ -47,10 +47,10 @@ def crews(monkeypatch):
     made = []
     begin = crew.Crew.__init__
 
-    def noting(self, *given):
+    def noting(self, *given, **named):
         made.append(self)
         self.started = []
-        begin(self, *given)
+        begin(self, *given, **named)
 
     start = crew.start_process
 
@@ -342,6 +342,39 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
             job.upper(theta)[layer - 1][rows] += 1
 
     assert np.ones_like(theta).tobytes() == theta.tobytes()
+
+
+def test_a_process_may_be_started_before_there_is_anything_to_do(spots, crews, monkeypatch):
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    run = Run(SMALL, spots)
+    with crew.Crew(Load.of(run._task), 2, at_once=True) as hands:
+        (process,) = crews[-1].started
+        while not hands._shared["ready"].all():
+            assert process.poll() is None
+
+    assert 0 == process.returncode
+
+
+def test_a_process_with_nothing_to_do_after_all_ends(spots, crews, monkeypatch):
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    monkeypatch.setattr(crew.Crew, "_share_images", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        crew.Crew(Load.of(Run(SMALL, spots)._task), 2, at_once=True)
+
+    assert [0] == [process.returncode for process in crews[-1].started]
+
+
+@pytest.mark.parametrize("name", ["start_process", "tell"])
+def test_without_a_second_process_it_goes_on_alone(spots, monkeypatch, name):
+    def refuse(*_):
+        raise OSError("no more")
+
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    monkeypatch.setattr(crew, name, refuse)
+    with crew.Crew(Load.of(Run(SMALL, spots)._task), 2, at_once=True) as hands:
+        hands.go(np.arange(50, dtype=np.int32), 0)
+        hands.step(0.1)
+        assert 1 == len(hands.told())
 
 
 @pytest.mark.skipif(not OPEN.is_dir(), reason="the system does not list what a process holds")

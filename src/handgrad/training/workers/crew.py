@@ -27,7 +27,7 @@ from handgrad.training.threads import cores
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.load import Load
 from handgrad.training.workers.member import Member
-from handgrad.training.workers.memory import Block, Meeting, start_process
+from handgrad.training.workers.memory import Block, Meeting, start_process, tell
 from handgrad.training.workers.pace import Pace
 
 _AT_ONCE = 4096
@@ -99,7 +99,8 @@ class Crew(Hands):
             load: what there is to learn, and who learns it.
             shares: that each step is cut into.
             workers: 1 for this process alone, `shares` for as many processes; None for whichever turns out faster.
-            at_once: start other processes without waiting to see whether the steps take long enough to need them.
+            at_once: start other processes before it is known whether the steps take long enough to need them, and share
+                the data set out while they do.
 
         Raises:
             HandgradError: a process cannot be started.
@@ -132,32 +133,28 @@ class Crew(Hands):
         self._tally, self._told = Tally(loss, load.batch_size, load.labels, load.targets, load.weights), 0
         self._block = Block(self._job.layout())
         self._shared = self._block.arrays
-        self._share_images(rows)
-        self._shared["last_lit"][...] = last_lit
-        self._shared["labels"][...] = load.labels
-        self._shared["targets"][...] = load.targets
-        if load.weights is not None:
-            self._shared["weights"][...] = load.weights
-        for name, array in self._shared.items():
-            if name.startswith("x/"):
-                array[:, 0] = 1.0
-            elif name.startswith("a1/"):
-                array[:, -1] = 1.0
-            elif name.startswith("found/"):
-                for above in self._job.found(array)[0]:
-                    above[-1] = 1.0
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._chooses = workers is None and cores() >= shares
+        self._may_start = self._chooses and not at_once
+        try:
+            if self._chooses and at_once:
+                with suppress(OSError):  # then this process goes on alone
+                    self._start()
+            self._share_out(load, last_lit)
+        except BaseException:
+            self._dismiss()
+            raise
         self._members = [Member(self._job, self._block, number) for number in range(shares)]
         self._meeting = Meeting(self._shared["arrivals"], 0, self._all_alive)
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._chooses = self._may_start = workers is None and cores() >= shares
         self._pace = Pace(together=workers == shares)
         self._together = self._between_steps = False
         self._step = 0
-        self._long_seconds = 0.0 if at_once else LONG_SECONDS
-        if self._pace.together:
-            try:
+        try:
+            if self._pace.together:
                 self._start()
-            except OSError as error:
+            self._tell()
+        except OSError as error:
+            if self._pace.together:
                 self.close()
                 raise HandgradError(f"cannot start a second process ({error.strerror}); try --workers 1") from error
 
@@ -262,16 +259,32 @@ class Crew(Hands):
         Raises:
             OSError: one cannot be started.
         """
-        for number in range(1, self._job.members):
-            given = {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number}
-            self._processes.append(start_process(given, self._block))
+        for _ in range(1, self._job.members):
+            self._processes.append(start_process(self._block))
+
+    def _tell(self) -> None:
+        """Tell the processes that were started what to do, once the data set is there.
+
+        Raises:
+            OSError: one has ended.
+        """
+        for number, process in enumerate(self._processes, start=1):
+            tell(process, {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number})
+
+    def _dismiss(self) -> None:
+        """End the processes that were started and told nothing."""
+        for process in self._processes:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait()
 
     def _others_stand_ready(self) -> bool:
         """Start the others after a while, where there may be others; say whether they have all looked at their job."""
-        if self._may_start and self._pace.seconds >= self._long_seconds:
+        if self._may_start and self._pace.seconds > LONG_SECONDS:
             self._may_start = False
             with suppress(OSError):  # then this process goes on alone
                 self._start()
+                self._tell()
         ready = self._shared["ready"]
         return self._chooses and len(self._processes) == len(ready) == np.count_nonzero(ready)
 
@@ -302,6 +315,22 @@ class Crew(Hands):
         orders[STOPPED] = orders[GO]
         self._meeting.arrive()
         self._together = False
+
+    def _share_out(self, load: Load, last_lit: NDArray[np.int32]) -> None:
+        """Put everything where the members look for it."""
+        self._share_images(load.rows)
+        shared = self._shared
+        shared["last_lit"][...], shared["labels"][...], shared["targets"][...] = last_lit, load.labels, load.targets
+        if load.weights is not None:
+            shared["weights"][...] = load.weights
+        for name, array in shared.items():
+            if name.startswith("x/"):
+                array[:, 0] = 1.0
+            elif name.startswith("a1/"):
+                array[:, -1] = 1.0
+            elif name.startswith("found/"):
+                for above in self._job.found(array)[0]:
+                    above[-1] = 1.0
 
     def _share_images(self, images: NDArray[Any]) -> None:
         """Copy the images with their pixels in the new order, to each member those that it gathers."""

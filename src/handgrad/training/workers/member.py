@@ -350,7 +350,10 @@ def serve(stream: BinaryIO) -> None:
             giver does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains; it will tell
-    given: dict[str, Any] = json.loads(stream.readline())
+    line = stream.readline()
+    if not line:
+        return  # there is nothing to do after all
+    given: dict[str, Any] = json.loads(line)
     called = threading.Event()
     threading.Thread(target=_listen, args=(stream, called), daemon=True).start()
     job = msgspec.convert(given["job"], Job)
