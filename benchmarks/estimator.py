@@ -76,7 +76,7 @@ def friedman() -> tuple[NDArray[Any], ...]:
 
 
 def tasks() -> Iterator[Task]:
-    wide = {"hidden_layer_sizes": (128, 64), "batch_size": 64, "max_iter": 5}
+    wide = {"hidden_layer_sizes": (128, 64), "batch_size": 64, "max_iter": 10}
     ways: dict[str, dict[str, Any]] = {
         "sgd": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
         "nesterov": {"solver": "sgd", "learning_rate_init": 0.03},

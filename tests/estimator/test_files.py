@@ -87,6 +87,9 @@ def test_what_is_wrong_with_a_file_is_said(ten_classes, one_number, tmp_path):
         MLPClassifier().save(path)
     with pytest.raises(HandgradError, match="there is no estimator at"):
         MLPClassifier.load(path)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(HandgradError, match=r"is not an estimator, or it is damaged; use another file"):
+        MLPClassifier.load(path)
     fitted("one_number", *one_number).save(path)
     with pytest.raises(HandgradError, match=r"holds an MLPRegressor: load it with MLPRegressor\.load"):
         MLPClassifier.load(path)

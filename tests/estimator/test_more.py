@@ -138,6 +138,8 @@ def test_class_weight_is_sample_weight(two_classes):
         np.testing.assert_allclose(by_class.coefs_[0], by_row.coefs_[0], rtol=1e-12)
     with pytest.raises(ValueError, match="class_weight 'balanced' cannot be told from a part of the data"):
         classifier(class_weight="balanced").partial_fit(x, y, classes=["large", "small"])
+    with pytest.raises(ValueError, match=r"a weight for 'huge', but the classes are \['large', 'small'\]$"):
+        classifier(class_weight={"large": 2.0, "huge": 3.0}).fit(x, y)
     doubled = classifier(class_weight={"large": 2.0, "small": 1.0}).fit(x, y, sample_weight=np.full(len(y), 0.5))
     assert np.isfinite(doubled.loss_)
 
@@ -234,6 +236,19 @@ def test_augment_is_given_each_batch_and_a_generator(ten_classes):
     untouched = classifier(max_iter=2, batch_size=100, shuffle=False, alpha=0.0)
     untouched.set_params(callbacks=lambda _: True).fit(0 * x, y)
     assert not np.allclose(estimator.intercepts_[1], untouched.intercepts_[1])
+
+
+def test_augment_may_work_in_place_but_not_change_the_shape(ten_classes):
+    def halve(batch, _):
+        batch *= 0.5
+
+    halved, in_place = (
+        classifier(augment=augment, shuffle=False).fit(*ten_classes)
+        for augment in (lambda batch, _: 0.5 * batch, halve)
+    )
+    np.testing.assert_array_equal(halved.coefs_[0], in_place.coefs_[0])
+    with pytest.raises(ValueError, match=r"augment gave \(3, 64\) in place of a batch of \(200, 64\)$"):
+        classifier(augment=lambda batch, _: batch[:3]).fit(*ten_classes)
 
 
 def test_the_bar_moves_on_a_terminal(ten_classes, monkeypatch):

@@ -45,7 +45,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         decay_factor: of `step`, `exponential` and `plateau`.
         scoring: what early stopping goes by: a scorer's name, or `scorer(estimator, X, y)`; None is accuracy.
         callbacks: called with an `EpochReport` after each epoch, or a list of such; any that returns true ends the fit.
-        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, also in place;
+        augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, or changes it;
             for square images also `"mild"` or `"strong"`: turned, slanted, moved and bent a little, anew in each epoch.
         label_smoothing: the share of each target that is spread evenly over all classes.
         class_weight: `"balanced"`, or a weight for each label; multiplies `sample_weight`.
@@ -141,7 +141,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
                 raise ValueError(
                     "class_weight 'balanced' cannot be told from a part of the data: give partial_fit a dict"
                 )
-            by_class = _weights_by_class(self.class_weight, y)
+            by_class = _weights_by_class(self.class_weight, y, self.classes_)
             weights = by_class if weights is None else weights * by_class
         hot = self._label_binarizer.transform(y)
         targets = hot.reshape(len(hot), -1).astype(x.dtype)
@@ -207,13 +207,20 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         return tags
 
 
-def _weights_by_class(class_weight: Any, y: NDArray[Any]) -> Array:  # noqa: ANN401 - a dict, "balanced", or a list of them
-    """Give what each row weighs by its class; of codes, because scikit-learn takes the text "1" for a number."""
+def _weights_by_class(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> Array:  # noqa: ANN401 - a dict, "balanced", or a list of them
+    """Give what each row weighs by its class; of codes, because scikit-learn takes the text "1" for a number.
+
+    Raises:
+        ValueError: a weight for something that is no class.
+    """
     if y.ndim > 1:
         weights: Array = compute_sample_weight(class_weight, y)
         return weights
     labels, codes = np.unique(y, return_inverse=True)
     if isinstance(class_weight, Mapping):
+        unknown = [label for label in class_weight if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(f"class_weight has a weight for {unknown[0]!r}, but the classes are {classes.tolist()}")
         coded = {code: class_weight[label] for code, label in enumerate(labels.tolist()) if label in class_weight}
     else:
         coded = class_weight

@@ -33,7 +33,7 @@ class Rows:
         self,
         x: Any,  # noqa: ANN401 - an array or a SciPy matrix
         network: Network,
-        augment: Callable[..., Array] | str | None = None,
+        augment: Callable[..., Array | None] | str | None = None,
         generator: np.random.Generator | None = None,
     ) -> None:
         """Hold `x`.
@@ -41,8 +41,8 @@ class Rows:
         Args:
             x: an array or a SciPy matrix.
             network: whose kind of number to use.
-            augment: `augment(batch, generator)` gives what is learned from in the batch's place; or how far images are
-                to be warped, a name from `PRESETS`.
+            augment: `augment(batch, generator)` gives what is learned from in the batch's place, or changes the batch;
+                or how far images are to be warped, a name from `PRESETS`.
             generator: draws the seed of the warps.
 
         Raises:
@@ -73,7 +73,11 @@ class Rows:
         else:
             np.take(self._x, indices, axis=0, out=a.x, mode="clip")  # the one mode that does not buffer
         if self._augment is not None:
-            a.x[...] = self._augment(a.x, generator)
+            given = self._augment(a.x, generator)
+            if given is not None and np.shape(given) != a.x.shape:
+                raise ValueError(f"augment gave {np.shape(given)} in place of a batch of {a.x.shape}")
+            if given is not None:
+                a.x[...] = given
 
     def block(self, rows: slice) -> Any:  # noqa: ANN401 - an array or a SciPy matrix
         """Give these rows as they lie."""
