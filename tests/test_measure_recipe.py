@@ -2,10 +2,14 @@
 
 import json
 import runpy
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from handgrad import modelfile, tensorfile
+from handgrad.data import sources
 from handgrad.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +28,8 @@ def measure(program, monkeypatch, tmp_path):
     page.write_text(f"before\n{program['BEGIN']}old\n{program['END']}after\n", encoding="utf-8")
     monkeypatch.setitem(names, "REACHED", tmp_path / "reached.json")
     monkeypatch.setitem(names, "PAGE", page)
+    monkeypatch.setitem(names, "PACKAGE", tmp_path)
+    (tmp_path / "models").mkdir()
 
     def run(*words, **changes):
         small = Recipe(name="tiny", dataset="digits", hidden_layer_sizes=(8,), epochs=2).but(**changes)
@@ -66,3 +72,16 @@ def test_a_recipe_that_has_changed_is_not_taken_for_the_old_one(measure):
 
     with pytest.raises(SystemExit, match="another recipe"):
         measure("--seeds", "1", learning_rate=0.2)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_what_ships_has_a_date_and_claims_what_it_reaches_itself(half, measure, tmp_path):
+    measure("--seeds", "1", "--ship", *["--half"] * half)
+
+    shipped = modelfile.load(tmp_path / "models" / "tiny.safetensors")
+    test = sources.load("digits").test
+    answers = shipped.predict_probabilities(test.images).argmax(axis=1)
+    assert np.mean(answers == test.labels) == pytest.approx(shipped.provenance["test_accuracy"], abs=1e-9)
+    assert 2000 < date.fromisoformat(shipped.provenance["date"]).year
+    with tensorfile.opened(tmp_path / "models" / "tiny.safetensors", "model") as file:
+        assert {"F16" if half else "F32"} == {file.dtype(name) for name in file.names}

@@ -25,7 +25,8 @@ from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
 
 _KIND = "model"
-_PRECISIONS = {"float32": "F32", "float64": "F64"}
+_PRECISIONS = {"float32": ("F32", "F16"), "float64": ("F64",)}
+"""As what the numbers of a network that computes in this type may be kept."""
 
 
 class _Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="layer", tag="dense"):
@@ -100,15 +101,21 @@ class Model:
         return np.concatenate([self.network.predict_probabilities(part, self.loss) for part in rows])
 
 
-def save(path: Path, model: Model) -> None:
+def save(path: Path, model: Model, *, half: bool = False) -> None:
     """Write a model file, whole or not at all. The same model gives the same bytes.
 
+    Args:
+        path: where to.
+        model: the network and what is needed to use it.
+        half: keep the numbers in half precision: half the size, with 11 bits of each number. The network that is
+            loaded from it computes in float32.
+
     Raises:
-        HandgradError: it cannot be written there.
+        HandgradError: it cannot be written there, or it has a number too large for half precision.
     """
     header = _Header(
         format=_KIND,
-        dtype=str(model.network.dtype),
+        dtype="float32" if half else str(model.network.dtype),
         layers=[describe(layer) for layer in model.network.layers],
         loss=model.loss.name,
         classes=model.classes,
@@ -117,7 +124,7 @@ def save(path: Path, model: Model) -> None:
         provenance=model.provenance,
     )
     arrays = {
-        name: view
+        name: _halved(name, view) if half else view
         for names, views in zip(array_names(model.network.layers), model.network.views(), strict=True)
         for name, view in zip(names, views, strict=True)
     }
@@ -149,6 +156,17 @@ def load(path: Path) -> Model:
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
         return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance)
+
+
+def _halved(name: str, array: Array) -> NDArray[np.float16]:
+    """Round to half precision.
+
+    Raises:
+        HandgradError: it does not reach so far.
+    """
+    if array.size and np.abs(array).max() > (most := np.finfo(np.float16).max):
+        raise HandgradError(f"the array {name} has numbers beyond {most:,.0f}, too large for half precision")
+    return array.astype(np.float16)
 
 
 def describe(layer: Layer) -> Description:
@@ -214,5 +232,5 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
     if file.names != expected.keys():
         raise ValueError("its arrays are not those of its layers")
     for name, shape in expected.items():
-        if file.shape(name) != shape or file.dtype(name) != _PRECISIONS[header.dtype]:
+        if file.shape(name) != shape or file.dtype(name) not in _PRECISIONS[header.dtype]:
             raise ValueError(f"its array {name} is {file.dtype(name)} {file.shape(name)}, not {header.dtype} {shape}")

@@ -20,7 +20,7 @@ from handgrad import files
 from handgrad.errors import HandgradError
 
 _KEY = "handgrad"
-_TYPES = ("F32", "F64", "I32")  # what models and checkpoints are made of
+_TYPES = ("F16", "F32", "F64", "I32")  # what models and checkpoints are made of
 
 
 @final
