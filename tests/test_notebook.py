@@ -1,5 +1,6 @@
 """The notebook runs from top to bottom, reaches what it says, and is committed as it ran."""
 
+import ast
 import json
 import os
 import re
@@ -159,6 +160,40 @@ def test_a_failing_notebook_is_not_written(tmp_path) -> None:
     assert "cell here fails: ZeroDivisionError: division by zero" in done.stderr
     assert "Traceback" not in done.stderr
     assert before == path.read_bytes()
+
+
+@pytest.fixture
+def check(capsys):
+    """What the notebook's `check` prints, for an answer and the cases it is tried on."""
+    module = ast.parse(CODE["setup"].source)
+    functions = [
+        node for node in module.body if isinstance(node, ast.FunctionDef) and node.name in {"outline", "check"}
+    ]
+    names: dict[str, object] = {"np": np}
+    exec(compile(ast.Module(functions, []), "setup", "exec"), names)
+
+    def said(solve, *cases) -> str:
+        names["check"](1, solve, *cases)
+        return capsys.readouterr().out
+
+    return said
+
+
+def test_a_check_says_what_is_wrong(check) -> None:
+    case = (np.array([1.0, 2.0]), [2.0, 4.0])
+    assert "Exercise 1: right.\n" == check(lambda x: 2 * x, case)
+    assert "Exercise 1, not yet: put your own code in the place of the dots.\n" == check(lambda _: ..., case)
+    assert "Exercise 1, not yet: put your own code in the place of the dots.\n" == check(lambda _: None, case)
+    assert "Exercise 1, not yet: given [1. 2.], it gives [1. 2.], and not [2. 4.].\n" == check(lambda x: x, case)
+    assert "Exercise 1, not yet: given [1. 2.], the shape is (), and not (2,).\n" == check(np.sum, case)
+    assert "Exercise 1, not yet: given [1. 2.], it gives [nan nan], and not [2. 4.].\n" == check(
+        lambda x: 0 * x / 0, case
+    )
+    assert "given [1. 2.], your code raised KeyError: 3\n" in check(lambda _: {}[3], case)
+    assert "Exercise 1, not yet: it gives 0., and not 1..\n" == check(lambda: False, (True,))
+    many = (np.zeros((3, 4)), np.zeros((3, 4)))
+    said = "Exercise 1, not yet: given an array of shape (3, 4), it gives other numbers than it should.\n"
+    assert said == check(lambda x: x + 1, many)
 
 
 def load_mnist(monkeypatch, fetch, load):
