@@ -25,7 +25,8 @@ class Peak(msgspec.Struct, frozen=True):
         mib: in MiB: proportional set sizes of all its processes together, a page that several share counted once,
             sampled every 20 ms. A library that a stranger has loaded too counts in part, so it is never below
             `largest_mib`, which also stands in where there is no /proc.
-        largest_mib: the highest resident set of one process, as the operating system kept count, without sampling.
+        largest_mib: the highest resident set of the command's own process, as the operating system kept count. Where
+            there is no /proc, that count begins with what the process that started it held.
         processes: at once, at most.
         seconds: that the command took.
     """
@@ -48,9 +49,10 @@ def peak_of(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
             command, cwd=cwd, env=dict(environment), stdout=said, stderr=said, start_new_session=True
         )
         try:
-            highest, most = 0.0, 1
+            highest, largest, most = 0.0, 0.0, 1
             while (ended := _ended(process)) is None:
                 sizes = proportional_sizes(process.pid)
+                largest = high_water(process.pid) or largest
                 highest, most = max(highest, sum(sizes)), max(most, len(sizes))
                 time.sleep(SAMPLE_SECONDS)
         except BaseException:
@@ -61,7 +63,8 @@ def peak_of(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
         if process.returncode:
             said.seek(0)
             raise HandgradError(f"{command[0]} failed: {said.read().decode(errors='replace').strip()[-200:]}")
-    return Peak(max(highest, ended), ended, most, seconds)
+    largest = largest or ended
+    return Peak(max(highest, largest), largest, most, seconds)
 
 
 def proportional_sizes(leader: int) -> list[float]:
@@ -76,6 +79,14 @@ def proportional_sizes(leader: int) -> list[float]:
                         lines = (folder / "smaps_rollup").read_text().splitlines()
                         sizes.append(next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024)
     return sizes
+
+
+def high_water(process: int) -> float:
+    """The highest resident set of a living process in MiB since it began its program; 0 where there is no /proc."""
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    return 0.0
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> float | None:

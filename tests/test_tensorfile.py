@@ -85,14 +85,14 @@ def test_an_array_that_is_not_there_is_named(path):
         file.array("quantum")
 
 
-@pytest.mark.parametrize("dtype", ["BF16", "F16", "F8_E5M2", "F8_E4M3", "I64", "C64", "BOOL"])
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E5M2", "F8_E4M3", "I64", "C64", "BOOL"])
 def test_an_array_of_a_type_that_is_not_ours_is_named(dtype, path):
-    size = {"F8_E5M2": 1, "F8_E4M3": 1, "BOOL": 1, "BF16": 2, "F16": 2}.get(dtype, 8)
+    size = {"F8_E5M2": 1, "F8_E4M3": 1, "BOOL": 1, "BF16": 2}.get(dtype, 8)
     packed(path, {"x": (dtype, [1], b"\1" * size)}, {"handgrad": '{"format": "thing"}'})
 
     with (
         tensorfile.opened(path, "thing") as file,
-        pytest.raises(HandgradError, match=r"is damaged: .* 'x' of type F32"),
+        pytest.raises(HandgradError, match=r"is damaged: .* 'x' of type F16, F32, F64, I32"),
     ):
         file.array("x")
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import msgspec
 import numpy as np
@@ -51,10 +51,14 @@ class _Dropout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     rate: float
 
 
+Description: TypeAlias = _Dense | _Activate | _BatchNorm | _Dropout
+"""What a header says of a layer."""
+
+
 class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: str
     dtype: str
-    layers: list[_Dense | _Activate | _BatchNorm | _Dropout]
+    layers: list[Description]
     loss: str
     classes: tuple[str, ...]
     image_shape: tuple[int, int]
@@ -112,7 +116,7 @@ def save(path: Path, model: Model, *, half: bool = False) -> None:
     header = _Header(
         format=_KIND,
         dtype="float32" if half else str(model.network.dtype),
-        layers=[_describe(layer) for layer in model.network.layers],
+        layers=[describe(layer) for layer in model.network.layers],
         loss=model.loss.name,
         classes=model.classes,
         image_shape=model.image_shape,
@@ -121,7 +125,7 @@ def save(path: Path, model: Model, *, half: bool = False) -> None:
     )
     arrays = {
         name: _halved(name, view) if half else view
-        for names, views in zip(_names(model.network.layers), model.network.views(), strict=True)
+        for names, views in zip(array_names(model.network.layers), model.network.views(), strict=True)
         for name, view in zip(names, views, strict=True)
     }
     tensorfile.write(path, msgspec.to_builtins(header), arrays)
@@ -136,7 +140,7 @@ def load(path: Path) -> Model:
     with tensorfile.opened(path, _KIND) as file:
         try:
             header = msgspec.convert(file.header, _Header)
-            layers = [_build(description) for description in header.layers]
+            layers = [build(description) for description in header.layers]
             loss = LOSSES[header.loss]()
             _agree(file, header, layers)
             network = Network(layers, header.dtype)
@@ -144,7 +148,7 @@ def load(path: Path) -> Model:
             raise HandgradError(f"{path} is not a model that can be used: this version knows no {error}") from error
         except ValueError as error:
             raise HandgradError(f"{path} is not a model that can be used: {error}") from error
-        for layer, names, views in zip(layers, _names(layers), network.views(), strict=True):
+        for layer, names, views in zip(layers, array_names(layers), network.views(), strict=True):
             for name, view in zip(names, views, strict=True):
                 view[...] = file.array(name)
             if isinstance(layer, BatchNorm) and (views[-1] < 0.0).any():
@@ -165,7 +169,8 @@ def _halved(name: str, array: Array) -> NDArray[np.float16]:
     return array.astype(np.float16)
 
 
-def _describe(layer: Layer) -> _Dense | _Activate | _BatchNorm | _Dropout:
+def describe(layer: Layer) -> Description:
+    """Put a layer into the words of a header."""
     match layer:
         case Dense():
             return _Dense(layer.n_in, layer.n_out, layer.bias)
@@ -178,7 +183,7 @@ def _describe(layer: Layer) -> _Dense | _Activate | _BatchNorm | _Dropout:
     raise TypeError(f"a model file has no word for {layer}")
 
 
-def _build(description: _Dense | _Activate | _BatchNorm | _Dropout) -> Layer:
+def build(description: Description) -> Layer:
     """Make the layer that a header describes.
 
     Raises:
@@ -200,7 +205,7 @@ def _build(description: _Dense | _Activate | _BatchNorm | _Dropout) -> Layer:
             return Dropout(n_in, rate)
 
 
-def _names(layers: Sequence[Layer]) -> list[dict[str, tuple[int, ...]]]:
+def array_names(layers: Sequence[Layer]) -> list[dict[str, tuple[int, ...]]]:
     """What each layer's arrays are called in the file (`0.weights`, `0.bias`, ...), and their shapes."""
     return [
         {f"{i}.{parameter.name}": parameter.shape for parameter in (*layer.parameters(), *layer.statistics())}
@@ -223,7 +228,7 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
         raise ValueError(f"its white is {header.white}, not 1 to 255")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
-    expected = {name: shape for names in _names(layers) for name, shape in names.items()}
+    expected = {name: shape for names in array_names(layers) for name, shape in names.items()}
     if file.names != expected.keys():
         raise ValueError("its arrays are not those of its layers")
     for name, shape in expected.items():

@@ -78,16 +78,17 @@ def opened(path: Path, kind: str) -> Iterator[TensorFile]:
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - imported late: the command line starts without it
 
+    one = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
     try:
         if not path.is_file():
             raise HandgradError(f"there is no {kind} at {path}; check the path")
         with safe_open(path, framework="numpy") as handle:
             header = _parsed((handle.metadata() or {}).get(_KEY, "null"))
             if not isinstance(header, dict) or header.get("format") != kind:
-                raise HandgradError(f"{path} is a safetensors file, but not a {kind} that handgrad wrote")
+                raise HandgradError(f"{path} is a safetensors file, but not {one} that handgrad wrote")
             yield TensorFile(path, header, handle)
     except SafetensorError as error:
-        raise HandgradError(f"{path} is not a {kind}, or it is damaged; use another file or train again") from error
+        raise HandgradError(f"{path} is not {one}, or it is damaged; use another file or train again") from error
     except OSError as error:
         raise HandgradError(f"cannot read {path}: {files.reason(error)}") from error
 

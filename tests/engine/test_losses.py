@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import textbook
-from handgrad.engine.losses import LOSSES, BinaryCrossEntropy, SoftmaxCrossEntropy, SquaredError, shares
+from handgrad.engine.losses import LOSSES, BinaryCrossEntropy, Poisson, SoftmaxCrossEntropy, SquaredError, shares
 
 CLOSE = {np.float64: 1e-12, np.float32: 1e-5}
 EVERY = pytest.mark.parametrize("name", LOSSES)
@@ -142,3 +142,35 @@ def test_weights_of_another_number():
 def test_logits_and_targets_of_different_shapes(z, t):
     with pytest.raises(ValueError, match=r"^logits .* and targets .* must have the same \(batch, n_out\) shape$"):
         SquaredError().value(np.zeros(z), np.zeros(t))
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("batch", [1, 7])
+def test_counts_are_measured_as_the_textbook_does(dtype, batch):
+    generator = np.random.default_rng(batch)
+    z = generator.normal(0.0, 1.5, (batch, 3)).astype(dtype)
+    targets = generator.poisson(1.0, (batch, 3)).astype(dtype)
+    targets[0, 0] = 0.0
+    weights = generator.uniform(0.5, 2.0, batch).astype(dtype)
+    value, delta = start(Poisson(), z, targets, weights)
+    expected = textbook.poisson(z.astype(np.float64), targets.astype(np.float64), textbook.weighted_mean(weights))
+    assert pytest.approx(expected[0], rel=CLOSE[dtype], abs=CLOSE[dtype]) == value
+    np.testing.assert_allclose(delta, expected[1], rtol=10 * CLOSE[dtype], atol=CLOSE[dtype])
+    rates = z.copy()
+    Poisson().activate(rates)
+    np.testing.assert_allclose(rates, np.exp(z), rtol=1e-6)
+
+
+def test_counts_that_are_met_exactly_cost_nothing():
+    value, delta = start(Poisson(), np.log(np.array([[3.0, 1.0]])), np.array([[3.0, 1.0]]))
+    assert pytest.approx(0.0, abs=1e-15) == value
+    np.testing.assert_allclose(delta, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+def test_a_small_probability_keeps_its_digits(dtype):
+    z = np.array([[-40.0, 0.0, 40.0, -1000.0, 1000.0]], dtype)
+    BinaryCrossEntropy().activate(z)
+    np.testing.assert_allclose(z[0, :3], [math.exp(-40.0), 0.5, 1.0], rtol=CLOSE[dtype])
+    assert 0.0 < z[0, 3] < 1e-30
+    assert 1.0 == z[0, 4]

@@ -399,3 +399,35 @@ def test_everything_a_pass_holds_is_of_one_precision(dtype, loss):
     for arrays in a._arrays:
         held += [arrays.x, arrays.y, arrays.delta, arrays.dx, *arrays.kept]
     assert {np.dtype(dtype)} == {array.dtype for array in held} - {np.dtype(np.bool_)}  # ReLU's mask is no number
+
+
+def test_a_pass_may_be_fed_what_only_knows_how_to_multiply():
+    from scipy import sparse
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(7, 6)) * (generator.random((7, 6)) < 0.3)
+    network = Network.fully_connected(6, (5,), 3, dtype=np.float64)
+    network.initialize(generator)
+    results = []
+    for fed in (x, sparse.csr_matrix(x), sparse.csr_array(x)):
+        a = TrainingPass(network, 7, SoftmaxCrossEntropy())
+        a.feed(fed)
+        a.targets[:, 1] = 1.0
+        logits = a.forward_training(generator).copy()
+        results.append((logits, a.backward(), a.gradient))
+    for logits, value, gradient in results[1:]:
+        np.testing.assert_allclose(logits, results[0][0], rtol=1e-13)
+        assert pytest.approx(results[0][1]) == value
+        np.testing.assert_allclose(gradient, results[0][2], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("x", [np.ones((3, 6)), np.ones((4, 5))])
+def test_a_pass_is_fed_its_own_shape(x):
+    with pytest.raises(ValueError, match="cannot be fed"):
+        TrainingPass(Network.fully_connected(6, (), 3), 4, SoftmaxCrossEntropy()).feed(x)
+
+
+def test_dropout_is_not_fed():
+    network = Network.fully_connected(6, (), 3, input_dropout=0.1)
+    with pytest.raises(ValueError, match="cannot be fed"):
+        TrainingPass(network, 4, SoftmaxCrossEntropy()).feed(np.ones((4, 6)))

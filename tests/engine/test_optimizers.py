@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import textbook
 from handgrad.engine import optimizers
-from handgrad.engine.optimizers import OPTIMIZERS, AdamW, Nesterov, clip_norm
+from handgrad.engine.optimizers import OPTIMIZERS, Adam, AdamW, Nesterov, clip_norm
 
 CLOSE = {np.float64: 1e-12, np.float32: 2e-5}
 EVERY = pytest.mark.parametrize("name", OPTIMIZERS)
@@ -106,6 +106,20 @@ def test_they_know_their_names_and_slots(name):
     assert name == optimizer.name
     assert optimizer.slot_names == tuple(optimizer.slots)
     assert all(np.float32 == slot.dtype and not slot.any() for slot in optimizer.slots.values())
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_epsilon_hat_stands_beside_the_root_of_the_square_itself(kind):
+    theta, expected = np.array([1.0, -2.0]), np.array([1.0, -2.0])
+    gradients = np.array([[0.5, 1e-3], [-0.1, 2e-3], [0.3, 1e-3]])
+    optimizer = kind(2, np.float64, epsilon=1e-2, epsilon_hat=True, decay=0.0)
+    m = v = np.zeros(2)
+    for t, gradient in enumerate(gradients, 1):
+        optimizer.step(theta, gradient, 0.1)
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        expected -= 0.1 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-2)
+
+    np.testing.assert_allclose(theta, expected, rtol=1e-14)
 
 
 def test_adamw_decays_unless_told_not_to():

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import textbook
-from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, StepDecay
+from handgrad.engine.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseScaling,
+    OneCycle,
+    ReduceOnPlateau,
+    StepDecay,
+)
 
 OFTEN = settings(deadline=None, max_examples=80, derandomize=True)
 STEP = st.integers(0, 300)
@@ -30,6 +38,14 @@ def test_step_decay_and_exponential(step, rate, every, factor):
     assert pytest.approx(textbook.exponential(step, rate, every, factor), rel=1e-9) == (
         Exponential(rate, every, factor).rate(step)
     )
+
+
+@OFTEN
+@given(step=STEP, rate=RATE, power=st.floats(0.0, 2.0))
+def test_inverse_scaling(step, rate, power):
+    actual = InverseScaling(rate, power).rate(step)
+    assert pytest.approx(rate * math.exp(-power * math.log1p(step)), rel=1e-12) == actual
+    assert [1.0, 0.5, 0.1] == [InverseScaling(1.0).rate(step) for step in (0, 3, 99)]
 
 
 @OFTEN

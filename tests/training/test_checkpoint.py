@@ -129,7 +129,7 @@ def test_a_checkpoint_that_is_not_there_is_named(path):
 
 
 def test_arrays_that_are_not_ours_are_refused(path):
-    tensorfile.write(path, {"format": "checkpoint", "values": {}}, {"theta": np.zeros(3, np.float16)})
+    tensorfile.write(path, {"format": "checkpoint", "values": {}}, {"theta": np.zeros(3, np.int16)})
 
     with pytest.raises(HandgradError, match="is damaged: it holds no array 'theta' of type "):
         checkpoint.load(path)

@@ -2,6 +2,7 @@
 
 import platform
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord
 from handgrad.training.workers import crew
 from handgrad.training.workers.job import Job
+from handgrad.training.workers.load import Load
 from handgrad.training.workers.pace import Pace
 
 pytestmark = pytest.mark.skipif(
@@ -45,10 +47,10 @@ def crews(monkeypatch):
     made = []
     begin = crew.Crew.__init__
 
-    def noting(self, *given):
+    def noting(self, *given, **named):
         made.append(self)
         self.started = []
-        begin(self, *given)
+        begin(self, *given, **named)
 
     start = crew.start_process
 
@@ -93,10 +95,24 @@ def test_two_learn_what_one_learns(changes, spots, crews):
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
 
 
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.5}])
+@pytest.mark.parametrize("penalty", [{"l1": 0.03}, {"l2": 0.3}, {}])
+def test_weights_of_dark_pixels_are_pulled_once_a_step(changes, penalty, spots):
+    pixels = spots.training.images.copy()
+    pixels[:, 3:7] = 0
+    pixels[::5, 8:] = 0
+    dark = replace(spots, training=replace(spots.training, images=pixels))
+    recipe = SMALL.but(**changes, **penalty)
+
+    alone, together = train_undivided(recipe, dark), train(recipe, dark, 1)
+
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+
+
 def test_a_rate_of_zero_teaches_nothing_and_says_the_loss(spots):
     run = Run(SMALL, spots, 2)
     before = run.network.theta.copy()
-    with crew.Crew(run._task, 2, 2) as hands:
+    with crew.Crew(Load.of(run._task), 2, 2) as hands:
         hands.go(np.arange(50, dtype=np.int32), 0)
         hands.step(0.0)
         ((loss, _),) = hands.told()
@@ -261,7 +277,7 @@ def test_a_member_that_is_killed_ends_the_run_in_one_sentence(spots, crews):
 
 def test_a_member_ends_with_the_process_that_started_it(spots):
     run = Run(SMALL, spots, 2)
-    made = crew.Crew(run._task, 2, 2)
+    made = crew.Crew(Load.of(run._task), 2, 2)
     made.started[0].stdin.close()
 
     assert 0 == made.started[0].wait(20)
@@ -307,6 +323,7 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         activations=("relu", "relu"),
         batch_size=4,
         images=9,
+        targets=3,
         cuts=(*range(members), 10),
         white=255,
         loss="cross_entropy",
@@ -325,6 +342,39 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
             job.upper(theta)[layer - 1][rows] += 1
 
     assert np.ones_like(theta).tobytes() == theta.tobytes()
+
+
+def test_a_process_may_be_started_before_there_is_anything_to_do(spots, crews, monkeypatch):
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    run = Run(SMALL, spots)
+    with crew.Crew(Load.of(run._task), 2, at_once=True) as hands:
+        (process,) = crews[-1].started
+        while not hands._shared["ready"].all():
+            assert process.poll() is None
+
+    assert 0 == process.returncode
+
+
+def test_a_process_with_nothing_to_do_after_all_ends(spots, crews, monkeypatch):
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    monkeypatch.setattr(crew.Crew, "_share_images", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        crew.Crew(Load.of(Run(SMALL, spots)._task), 2, at_once=True)
+
+    assert [0] == [process.returncode for process in crews[-1].started]
+
+
+@pytest.mark.parametrize("name", ["start_process", "tell"])
+def test_without_a_second_process_it_goes_on_alone(spots, monkeypatch, name):
+    def refuse(*_):
+        raise OSError("no more")
+
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    monkeypatch.setattr(crew, name, refuse)
+    with crew.Crew(Load.of(Run(SMALL, spots)._task), 2, at_once=True) as hands:
+        hands.go(np.arange(50, dtype=np.int32), 0)
+        hands.step(0.1)
+        assert 1 == len(hands.told())
 
 
 @pytest.mark.skipif(not OPEN.is_dir(), reason="the system does not list what a process holds")

@@ -17,8 +17,9 @@ from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
 from handgrad.engine.distillation import Distillation
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer
-from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy, shares
+from handgrad.engine.losses import LOSSES, Loss, Poisson, SoftmaxCrossEntropy, shares
 from handgrad.engine.network import Network, TrainingPass
+from handgrad.engine.objective import Objective
 from handgrad.engine.optimizers import BLOCK
 from handgrad.engine.penalties import L1, L2, Penalty
 
@@ -50,7 +51,7 @@ class Check:
     """One gradient, held against central differences.
 
     Attributes:
-        kind: `layer`, `activation`, `loss`, `penalty` or `network`.
+        kind: `layer`, `activation`, `loss`, `penalty`, `network` or `objective`.
         name: of the function whose gradient it is.
         error: the worst relative error of any entry.
         bound: the largest that passes.
@@ -158,6 +159,7 @@ def checks() -> Iterator[Check]:
         yield _check_loss(f"{name}, weighted rows", make(), np.eye(4)[labels], weighted=True)
     yield _check_loss("cross_entropy, smoothed labels", smoothed, smoothed.target_rows(4)[labels])
     yield _check_loss("cross_entropy, soft targets", smoothed, soft)
+    yield _check_loss("poisson", Poisson(), np.random.default_rng(SEED).poisson(1.0, (BATCH, 4)).astype(np.float64))
     taught = Distillation(temperature=3.0, share=0.7)
     for weighted in (False, True):
         name = f"{taught.name}, weighted rows" if weighted else taught.name
@@ -165,6 +167,8 @@ def checks() -> Iterator[Check]:
     yield _check_penalty("l1", L1(0.3))
     yield _check_penalty("l2", L2(0.3))
 
+    small = Network.fully_connected(6, (5,), 4, activation="tanh", dtype=np.float64)
+    yield _check_objective("6-5-4, in blocks", small)
     plain = Network.fully_connected(6, (5, 4, 5), 4, activation=("relu", "tanh", "gelu"), dtype=np.float64)
     yield _check_network("6-5-4-5-4", plain, LOSSES["squared_error"](), ())
     mixed = Network.fully_connected(
@@ -267,6 +271,20 @@ def _check_network(name: str, network: Network, loss: Loss, penalties: Sequence[
         for parameter, places in zip(network.layers[i].parameters(), views, strict=True):
             parts.append((f"{parameter.name} of layer {i}", places.astype(np.intp)))
     return check_gradient(run, gradient, theta, kind="network", name=name, parts=parts, step=NETWORK_STEP)
+
+
+def _check_objective(name: str, network: Network) -> Check:
+    """Check the loss of a whole data set, whose last block is shorter, by every parameter."""
+    generator = np.random.default_rng(SEED)
+    network.initialize(generator)
+    theta = network.theta + generator.normal(0.0, 0.1, len(network.theta))
+    x, targets = generator.normal(size=(BATCH, network.n_in)), generator.normal(size=(BATCH, network.n_out))
+    weights = generator.uniform(0.5, 1.5, BATCH)
+    penalties = (L2(1e-1),)
+    f = Objective(
+        network, LOSSES["squared_error"](), x.__getitem__, targets, weights=weights, penalties=penalties, rows=3
+    )
+    return check_gradient(lambda vector: f(vector)[0], f(theta)[1], theta, kind="objective", name=name)
 
 
 def _clearance(network: Network, x: Array) -> float:

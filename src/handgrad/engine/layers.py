@@ -110,7 +110,8 @@ class Layer(ABC):
 class Dense(Layer):
     """z = x W + b.
 
-    dL/dW = x^T delta, dL/db = 1^T delta (the sum over the batch), dL/dx = delta W^T.
+    dL/dW = x^T delta, dL/db = 1^T delta (the sum over the batch), dL/dx = delta W^T. The first layer's x
+    may be no array, but something that knows how to multiply one, such as a sparse matrix (see `Pass.feed`).
     """
 
     n_in: int = field()
@@ -126,14 +127,20 @@ class Dense(Layer):
         return (np.ones(batch, dtype),)
 
     def forward(self, p: Views, a: Arrays) -> None:
-        np.dot(a.x, p[0], out=a.y)
+        if isinstance(a.x, np.ndarray):
+            np.dot(a.x, p[0], out=a.y)
+        else:
+            a.y[...] = a.x @ p[0]
         if self.bias:
             a.y += p[1]
 
     def backward(self, p: Views, g: Views, a: Arrays) -> None:
         W, dW = p[0], g[0]
         (ones,) = a.kept
-        np.dot(a.x.T, a.delta, out=dW)
+        if isinstance(a.x, np.ndarray):
+            np.dot(a.x.T, a.delta, out=dW)
+        else:
+            dW[...] = a.x.T @ a.delta
         if self.bias:
             np.dot(ones, a.delta, out=g[1])
         if a.dx is not None:

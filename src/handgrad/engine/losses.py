@@ -145,8 +145,12 @@ class BinaryCrossEntropy(Loss):
         return l
 
     def activate(self, z: Array) -> None:
-        """Overwrite logits with sigmoid(z): each output's own probability."""
-        sigmoid(z)
+        """Overwrite logits with 1 / (1 + e^-z): each output's own probability, however small, to all its digits."""
+        np.negative(z, out=z)
+        np.minimum(z, 0.99 * math.log(np.finfo(z.dtype).max), out=z)  # so that e^-z, and a later log p, is finite
+        np.exp(z, out=z)
+        z += 1.0
+        np.reciprocal(z, out=z)
 
 
 @final
@@ -168,7 +172,33 @@ class SquaredError(Loss):
         """Leave the numbers as they are: a regression's answer is its logit."""
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Poisson(Loss):
+    """l = sum_k e^z_k - t_k - z_k t_k + t_k log t_k, half the deviance of counts t from rates e^z; dl/dz = e^z - t.
+
+    McCullagh and Nelder (1989), table 2.1, with the logarithm as link. Targets are at least 0, and 0 log 0 is 0. The
+    rate itself is the answer, so a logit of 1000 is an answer that overflows, and the loss says infinity.
+    """
+
+    name: ClassVar[str] = "poisson"
+
+    def delta(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:  # noqa: ARG002 - works in place
+        np.exp(z, out=z)
+        z -= targets
+        z *= share[:, None]
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        log_targets = np.log(np.maximum(targets, np.finfo(z.dtype).tiny))  # log 0 is never asked for
+        l: Array = (np.exp(z) + targets * (log_targets - 1.0 - z)).sum(axis=1)
+        return l
+
+    def activate(self, z: Array) -> None:
+        """Overwrite logits with e^z: the rates."""
+        np.exp(z, out=z)
+
+
 LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
     {loss.name: loss for loss in (SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError)}
 )
-"""Every loss by its name."""
+"""Every loss that tells classes apart, by its name; `Poisson` is for counts alone."""

@@ -213,6 +213,20 @@ class Pass:
             self._arrays.append(Arrays(x, y, layer.keep(batch, network.dtype), nothing, None))
             x, spare = y, not layer.y_over_x
 
+    def feed(self, x: Any) -> None:  # noqa: ANN401 - the engine knows no sparse matrix, only what it does
+        """Let the first layer, a `Dense`, read `x` itself from now on, in place of the array `self.x`.
+
+        Args:
+            x: `(batch, n_in)`, of the network's dtype: an array, or whatever answers `x @ W` and `x.T @ delta` with
+                arrays, as SciPy's sparse matrices do. It is neither copied nor changed.
+
+        Raises:
+            ValueError: another shape, or a first layer that is not `Dense`.
+        """
+        if x.shape != self.x.shape or not isinstance(self.network.layers[0], Dense):
+            raise ValueError(f"{self.network.layers[0]} cannot be fed {x.shape} in place of {self.x.shape}")
+        self._arrays[0].x = x
+
     def forward_of(self, rows: Array) -> Array:
         """Do as `forward` does with other `rows` in the place of `x`, of its shape and type; they are only read."""
         self._arrays[0].x = rows

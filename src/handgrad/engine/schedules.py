@@ -69,6 +69,18 @@ class Exponential(Schedule):
 
 @final
 @dataclass(frozen=True, slots=True)
+class InverseScaling(Schedule):
+    """eta = eta_0 / (step + 1)^power; with 1/2, the fall that online learning asks for (Zinkevich 2003, th. 1)."""
+
+    learning_rate: float
+    power: float = 0.5
+
+    def rate(self, step: int) -> float:
+        return self.learning_rate / math.pow(step + 1, self.power)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Cosine(Schedule):
     """Rise linearly to eta_0 over `warmup` steps, then fall to `final` along half a cosine.
 

@@ -31,6 +31,7 @@ from handgrad.training.task import SILENTLY, Hands, Task
 from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
 from handgrad.training.workers.crew import SHARES, Crew, shares_of
+from handgrad.training.workers.load import Load
 
 PROGRESS_SECONDS = 0.1
 """Between two `Progress` records."""
@@ -204,7 +205,7 @@ class Run:
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
         if self.shares:
-            with limited(1), Crew(self._task, self.shares, self._workers) as crew:
+            with limited(1), Crew(Load.of(self._task), self.shares, self._workers) as crew:
                 yield crew
         else:
             networks = [self.network, *(self._task.teachers.networks if self._task.teachers else ())]

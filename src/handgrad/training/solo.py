@@ -38,7 +38,8 @@ class Solo(Hands):
         recipe, network = task.recipe, task.network
         self._task = task
         self._images = images_of(task)
-        self._tally = Tally(task)
+        labels = task.examples.labels
+        self._tally = Tally(task.loss, recipe.batch_size, labels, task.target_rows, task.row_weights)
         self._max_norm = MaxNorm(recipe.max_norm, network.weight_matrices()) if recipe.max_norm else None
         self._gradient = np.zeros_like(network.theta)
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)

@@ -4,12 +4,14 @@ Loss and accuracy of a batch are not needed to learn from it. Read off a thousan
 what they cost one batch at a time.
 """
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.training.task import SILENTLY, Task
+from handgrad.engine.arrays import Array
+from handgrad.engine.losses import Loss
+from handgrad.training.task import SILENTLY
 
 
 @final
@@ -20,15 +22,31 @@ class Tally:
         logits: `(n_out, images)`, an image a column; whoever takes a step writes the columns of its batch.
     """
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._labels: NDArray[np.intp] = np.empty(0, np.intp)
+    def __init__(
+        self, loss: Loss, batch_size: int, labels: NDArray[np.integer], targets: Array, weights: Array | None
+    ) -> None:
+        """Stand before the first epoch.
+
+        Args:
+            loss: to measure.
+            batch_size: images of a batch.
+            labels: which of the targets each image should meet, `(images,)`.
+            targets: what the network should say, `(any number, n_out)`.
+            weights: what each image weighs, `(images,)`; None where all weigh the same.
+        """
+        self._loss, self._batch_size = loss, batch_size
+        self._all_labels, self._all_weights = labels, weights
+        self._target_columns = targets.T
+        self._labels: NDArray[np.integer] = np.empty(0, np.intp)
+        self._weights = np.empty(0, targets.dtype)
         self._counted = 0
-        self.logits: NDArray[np.floating[Any]] = np.empty((task.network.n_out, len(task.examples)), task.network.dtype)
+        self.logits: Array = np.empty((targets.shape[1], len(labels)), targets.dtype)
 
     def begin(self, order: NDArray[np.integer], step: int) -> None:
         """Stand before `step` of an epoch whose images come in `order`."""
-        self._labels = self._task.examples.labels[order]
+        self._labels = self._all_labels[order]
+        if self._all_weights is not None:
+            self._weights = self._all_weights[order]
         self._counted = step
 
     @SILENTLY
@@ -37,16 +55,16 @@ class Tally:
 
         Each batch is summed up by itself, so that the figures do not hang on when they are asked for.
         """
-        task, size = self._task, self._task.recipe.batch_size
+        size = self._batch_size
         begin, end = self._counted * size, min(step * size, len(self._labels))
         self._counted = step
         if begin >= end:
             return []
         logits, labels = self.logits[:, begin:end].T, self._labels[begin:end]
         starts = np.arange(0, end - begin, size)
-        targets = np.take(task.target_rows.T, labels, axis=1).T  # an image a column, as the logits
-        losses = task.loss.of_rows(logits, targets)
-        weights = np.ones_like(losses) if task.class_weights is None else task.class_weights[labels]
+        targets = np.take(self._target_columns, labels, axis=1).T  # an image a column, as the logits
+        losses = self._loss.of_rows(logits, targets)
+        weights = np.ones_like(losses) if self._all_weights is None else self._weights[begin:end]
         means = np.add.reduceat(losses * weights, starts) / np.add.reduceat(weights, starts)
         correct = np.add.reduceat(logits.argmax(axis=1) == labels, starts, dtype=np.intp)
         return list(zip(means.tolist(), correct.tolist(), strict=True))

@@ -97,6 +97,11 @@ class Task:
             teachers=teachers,
         )
 
+    @property
+    def row_weights(self) -> Array | None:
+        """What each example weighs, `(n,)`; None where all weigh the same."""
+        return None if self.class_weights is None else self.class_weights[self.examples.labels]
+
 
 class Hands(Protocol):
     """Those who take the steps of an epoch."""

@@ -11,22 +11,23 @@ import sys
 from contextlib import suppress
 from itertools import pairwise
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.dataset import Examples
 from handgrad.engine.arrays import Array
-from handgrad.engine.layers import Activate, BatchNorm, Dropout
+from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout
+from handgrad.engine.network import Network
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training.tally import Tally
-from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.task import SILENTLY, Hands, Task, make_loss
 from handgrad.training.threads import cores
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
+from handgrad.training.workers.load import Load
 from handgrad.training.workers.member import Member
-from handgrad.training.workers.memory import Block, Meeting, start_process
+from handgrad.training.workers.memory import Block, Meeting, start_process, tell
 from handgrad.training.workers.pace import Pace
 
 _AT_ONCE = 4096
@@ -61,17 +62,22 @@ def shares_of(task: Task, workers: int | None) -> int:
 
 def undividable(task: Task) -> str | None:
     """Say why a crew cannot take the steps of a run on this machine; None if it can."""
-    layers, recipe = task.network.layers, task.recipe
-    for kind in (BatchNorm, Dropout):
-        if any(isinstance(layer, kind) for layer in layers):
-            return f"{kind.__name__} layers look at the whole batch"
-    if not recipe.hidden_layer_sizes:
-        return "there is no hidden layer to divide"
+    recipe = task.recipe
     if recipe.clip_norm or recipe.max_norm or recipe.averaging or recipe.augment.active or recipe.teachers:
         return (
             "clip_norm, max_norm and averaging look at all weights at once, and one process warps the images "
             "and asks the teachers"
         )
+    return why_whole(task.network)
+
+
+def why_whole(network: Network) -> str | None:
+    """Say why a crew cannot divide the steps of a network on this machine; None if it can."""
+    for kind in (BatchNorm, Dropout):
+        if any(isinstance(layer, kind) for layer in network.layers):
+            return f"{kind.__name__} layers look at the whole batch"
+    if len(network.layers) == 1:
+        return "there is no hidden layer to divide"
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return f"a {platform.machine()} processor may show one process's results to another out of order"
     if not sys.executable or getattr(sys, "frozen", False):
@@ -86,64 +92,69 @@ class Crew(Hands):
     Between `pause` and `go`, `network` and `optimizer` hold what has been learned; in between, the shared memory does.
     """
 
-    def __init__(self, task: Task, shares: int, workers: int | None = None) -> None:
+    def __init__(self, load: Load, shares: int, workers: int | None = None, *, at_once: bool = False) -> None:
         """Share the data set out, and start the processes if they are asked for.
 
         Args:
-            task: of the run.
+            load: what there is to learn, and who learns it.
             shares: that each step is cut into.
             workers: 1 for this process alone, `shares` for as many processes; None for whichever turns out faster.
+            at_once: start other processes before it is known whether the steps take long enough to need them, and share
+                the data set out while they do.
 
         Raises:
             HandgradError: a process cannot be started.
         """
-        recipe, network, examples = task.recipe, task.network, task.examples
-        self._order_of_pixels, last_lit = _sort_pixels(examples)
+        network, rows = load.network, load.rows
+        self._order_of_pixels, last_lit = _sort_pixels(rows)
         self._job = Job(
             members=shares,
-            sizes=(network.n_in, *recipe.hidden_layer_sizes, network.n_out),
+            sizes=(network.n_in, *(layer.n_out for layer in network.layers if isinstance(layer, Dense))),
             activations=tuple(layer.function.name for layer in network.layers if isinstance(layer, Activate)),
-            batch_size=min(recipe.batch_size, len(examples)),
-            images=len(examples),
-            cuts=_cut(last_lit, min(recipe.batch_size, len(examples)), shares, network.n_in),
-            white=task.white,
-            loss=recipe.loss,
-            label_smoothing=recipe.label_smoothing,
-            weighted=task.class_weights is not None,
-            optimizer=recipe.optimizer,
-            options=recipe.optimizer_options(),
-            decay=task.optimizer.decay,
-            l1=recipe.l1,
-            l2=recipe.l2,
+            batch_size=load.batch_size,
+            images=len(rows),
+            targets=len(load.targets),
+            dtype=str(network.dtype),
+            pixel=str(rows.dtype),
+            cuts=_cut(last_lit, load.batch_size, shares, network.n_in),
+            white=load.white,
+            loss=load.loss,
+            label_smoothing=load.label_smoothing,
+            weighted=load.weights is not None,
+            optimizer=load.optimizer.name,
+            options=dict(load.options),
+            decay=load.optimizer.decay,
+            l1=load.l1,
+            l2=load.l2,
+            l2_over_batch=load.l2_over_batch,
         )
-        self._network, self._optimizer = network, task.optimizer
-        self._tally, self._told = Tally(task), 0
+        self._network, self._optimizer = network, load.optimizer
+        loss = make_loss(load.loss, load.label_smoothing)
+        self._tally, self._told = Tally(loss, load.batch_size, load.labels, load.targets, load.weights), 0
         self._block = Block(self._job.layout())
         self._shared = self._block.arrays
-        self._share_images(examples)
-        self._shared["last_lit"][...] = last_lit
-        self._shared["target_rows"][...] = task.target_rows
-        if task.class_weights is not None:
-            self._shared["class_weights"][...] = task.class_weights
-        for name, array in self._shared.items():
-            if name.startswith("x/"):
-                array[:, 0] = 1.0
-            elif name.startswith("a1/"):
-                array[:, -1] = 1.0
-            elif name.startswith("found/"):
-                for above in self._job.found(array)[0]:
-                    above[-1] = 1.0
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._chooses = workers is None and cores() >= shares
+        self._may_start = self._chooses and not at_once
+        try:
+            if self._chooses and at_once:
+                with suppress(OSError):  # then this process goes on alone
+                    self._start()
+            self._share_out(load, last_lit)
+        except BaseException:
+            self._dismiss()
+            raise
         self._members = [Member(self._job, self._block, number) for number in range(shares)]
         self._meeting = Meeting(self._shared["arrivals"], 0, self._all_alive)
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._chooses = self._may_start = workers is None and cores() >= shares
         self._pace = Pace(together=workers == shares)
         self._together = self._between_steps = False
-        self._step, self._seconds = 0, 0.0
-        if self._pace.together:
-            try:
+        self._step = 0
+        try:
+            if self._pace.together:
                 self._start()
-            except OSError as error:
+            self._tell()
+        except OSError as error:
+            if self._pace.together:
                 self.close()
                 raise HandgradError(f"cannot start a second process ({error.strerror}); try --workers 1") from error
 
@@ -155,7 +166,7 @@ class Crew(Hands):
     ) -> None:
         self.close()
 
-    def go(self, order: NDArray[np.int32], step: int) -> None:
+    def go(self, order: NDArray[np.integer], step: int) -> None:
         """Begin or go on with an epoch: the images in `order`, from `step` on."""
         self._shared["order"][...] = order
         for name, vector in self._vectors():
@@ -194,6 +205,12 @@ class Crew(Hands):
         self._step += 1
         self._between_steps = True
         self._pace.stepped(self._others_stand_ready)
+
+    def squares(self) -> NDArray[np.float64]:
+        """Give the sum of all squared weights before each step of the epoch; 0 where `l2_over_batch` is."""
+        squares = [self._shared[f"squares/{member}"] for member in range(self._job.members)]
+        total: NDArray[np.float64] = np.sum(squares, axis=0)
+        return total
 
     def told(self) -> list[tuple[float, int]]:
         """Give mean loss and number of images read rightly of each batch since this was last asked."""
@@ -242,9 +259,24 @@ class Crew(Hands):
         Raises:
             OSError: one cannot be started.
         """
-        for number in range(1, self._job.members):
-            given = {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number}
-            self._processes.append(start_process(given, self._block))
+        for _ in range(1, self._job.members):
+            self._processes.append(start_process(self._block))
+
+    def _tell(self) -> None:
+        """Tell the processes that were started what to do, once the data set is there.
+
+        Raises:
+            OSError: one has ended.
+        """
+        for number, process in enumerate(self._processes, start=1):
+            tell(process, {"job": msgspec.to_builtins(self._job), "handle": self._block.handle, "number": number})
+
+    def _dismiss(self) -> None:
+        """End the processes that were started and told nothing."""
+        for process in self._processes:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait()
 
     def _others_stand_ready(self) -> bool:
         """Start the others after a while, where there may be others; say whether they have all looked at their job."""
@@ -252,6 +284,7 @@ class Crew(Hands):
             self._may_start = False
             with suppress(OSError):  # then this process goes on alone
                 self._start()
+                self._tell()
         ready = self._shared["ready"]
         return self._chooses and len(self._processes) == len(ready) == np.count_nonzero(ready)
 
@@ -283,15 +316,30 @@ class Crew(Hands):
         self._meeting.arrive()
         self._together = False
 
-    def _share_images(self, examples: Examples) -> None:
+    def _share_out(self, load: Load, last_lit: NDArray[np.int32]) -> None:
+        """Put everything where the members look for it."""
+        self._share_images(load.rows)
+        shared = self._shared
+        shared["last_lit"][...], shared["labels"][...], shared["targets"][...] = last_lit, load.labels, load.targets
+        if load.weights is not None:
+            shared["weights"][...] = load.weights
+        for name, array in shared.items():
+            if name.startswith("x/"):
+                array[:, 0] = 1.0
+            elif name.startswith("a1/"):
+                array[:, -1] = 1.0
+            elif name.startswith("found/"):
+                for above in self._job.found(array)[0]:
+                    above[-1] = 1.0
+
+    def _share_images(self, images: NDArray[Any]) -> None:
         """Copy the images with their pixels in the new order, to each member those that it gathers."""
         cuts, shared = self._job.cuts, self._shared
-        for begin in range(0, len(examples), _AT_ONCE):
+        for begin in range(0, len(images), _AT_ONCE):
             rows = slice(begin, begin + _AT_ONCE)
-            pixels = examples.images[rows][:, self._order_of_pixels]
             for member, (first, end) in enumerate(pairwise(cuts)):
-                shared[f"pixels/{member}"][rows] = pixels[:, first:end]
-        shared["labels"][...] = examples.labels
+                own, place = self._order_of_pixels[first:end], shared[f"pixels/{member}"][rows]
+                np.take(images[rows], own, axis=1, out=place, mode="clip")  # the one mode that does not buffer
 
     def _vectors(self) -> list[tuple[str, Array]]:
         return [("theta", self._network.theta), *self._optimizer.slots.items()]
@@ -328,15 +376,15 @@ class Crew(Hands):
                 )
 
 
-def _sort_pixels(examples: Examples) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+def _sort_pixels(images: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Order the pixels by how often they are lit, most often first; find each image's last lit one, -1 if none is."""
-    blocks = [slice(begin, begin + _AT_ONCE) for begin in range(0, len(examples), _AT_ONCE)]
-    lit = sum(np.count_nonzero(examples.images[rows], axis=0) for rows in blocks)
+    blocks = [slice(begin, begin + _AT_ONCE) for begin in range(0, len(images), _AT_ONCE)]
+    lit = sum(np.count_nonzero(images[rows], axis=0) for rows in blocks)
     order = np.argsort(np.negative(lit), kind="stable")
-    last = np.empty(len(examples), np.int32)
+    place, last = np.empty(len(order), np.int32), np.empty(len(images), np.int32)
+    place[order] = np.arange(1, len(order) + 1)
     for rows in blocks:
-        backwards = examples.images[rows][:, order[::-1]] != 0
-        last[rows] = np.where(backwards.any(axis=1), len(order) - 1 - backwards.argmax(axis=1), -1)
+        last[rows] = np.multiply(images[rows] != 0, place).max(axis=1) - 1
     return order, last
 
 

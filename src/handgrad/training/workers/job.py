@@ -29,16 +29,20 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         activations: of each hidden layer.
         batch_size: rows of a batch; the last of an epoch may have fewer.
         images: in the training set.
+        targets: that an image may be asked to meet: one for each class, or for each image.
+        dtype: of every number that is computed with.
+        pixel: type of a pixel.
         cuts: where the pixels that each member gathers begin, and where the last member's end.
         white: the pixel value that becomes 1.0.
         loss: its name.
         label_smoothing: of the cross-entropy.
-        weighted: whether the images weigh differently by their class.
+        weighted: whether the images weigh differently.
         optimizer: its name.
         options: of the optimiser.
         decay: decoupled weight decay.
         l1: strength.
         l2: strength.
+        l2_over_batch: a strength that each step divides by what its batch weighs.
     """
 
     members: int
@@ -46,6 +50,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     activations: tuple[str, ...]
     batch_size: int
     images: int
+    targets: int
+    dtype: str = "float32"
+    pixel: str = "uint8"
     cuts: tuple[int, ...]
     white: int
     loss: str
@@ -56,6 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     decay: float
     l1: float
     l2: float
+    l2_over_batch: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -99,7 +107,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def layout(self) -> Layout:
         """What the members share."""
         n_in, n_out = self.sizes[0], self.sizes[-1]
-        f = np.float32
+        f = np.dtype(self.dtype)
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "arrivals": ((self.members, 16), np.int64),
             "orders": ((16,), np.int64),
@@ -108,13 +116,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             "order": ((self.images,), np.intp),
             "last_lit": ((self.images,), np.int32),
             "labels": ((self.images,), np.intp),
-            "target_rows": ((n_out, n_out), f),
-            "class_weights": ((n_out,), f),
+            "targets": ((self.targets, n_out), f),
+            "weights": ((self.images if self.weighted else 0,), f),
         }
         for member in range(self.members):
             layout[f"logits/{member}"] = ((n_out * sum(self._images_of(member)),), f)
+            layout[f"squares/{member}"] = ((self.steps,), np.float64)
         for member, (begin, end) in enumerate(pairwise(self.cuts)):
-            layout[f"pixels/{member}"] = ((self.images, end - begin), np.uint8)
+            layout[f"pixels/{member}"] = ((self.images, end - begin), self.pixel)
         for batch in self.batches:
             layout[f"x/{batch}"] = ((2, n_in + 1, batch), f)
             layout[f"a1/{batch}"] = ((2, self.sizes[1] + 1, batch), f)

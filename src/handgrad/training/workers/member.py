@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
 from handgrad.engine.optimizers import OPTIMIZERS, SGD
+from handgrad.engine.penalties import L2
 from handgrad.training.task import SILENTLY, make_loss, make_penalties
 from handgrad.training.threads import limited
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
@@ -91,7 +92,7 @@ class _Batch:
     """
 
     images: slice
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     x: Array
     own_x: Array
     first: Array
@@ -127,22 +128,26 @@ class Member:
         self._shared = block.arrays
         self._functions = [ACTIVATIONS[name] for name in job.activations]
         self._loss = make_loss(job.loss, job.label_smoothing)
-        self._target_columns: Array = np.ascontiguousarray(self._shared["target_rows"].T)
+        self._target_columns: Array = np.ascontiguousarray(self._shared["targets"].T)
         self._labels: NDArray[np.intp] = np.empty(job.images, np.intp)  # in the epoch's order, as are the next two
         self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
-        self._shares: Array = np.empty(0, np.float32)
+        dtype = np.dtype(job.dtype)
+        self._shares: Array = np.empty(0, dtype)
+        self._l2_now: NDArray[np.float64] = np.zeros(job.steps)  # L2's strength in each step
+        self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._first_pixel = job.cuts[number]
-        self._pixels: NDArray[np.uint8] = self._shared[f"pixels/{number}"]
+        self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
         self._logits = job.logits(self._shared[f"logits/{number}"], number)
         self._scale = 1.0 / job.white
         self.step = 0
 
         kind = OPTIMIZERS[job.optimizer]
         # Its formula is called block by block on this member's own numbers; decay is done in `_restrain`.
-        self._optimizer = kind(0, np.float32, decay=0.0, n_decayed=0, **job.options)
+        self._optimizer = kind(0, dtype, decay=0.0, n_decayed=0, **job.options)
         self._penalties = make_penalties(job.l1, job.l2)
-        self._restrained = bool(job.decay or self._penalties)
-        self._rate_rides = kind is SGD and not self._restrained
+        self._restrained = bool(job.decay or job.l2_over_batch or self._penalties)
+        self._rate_rides = kind is SGD and not self._penalties
+        self._adds_to_gradient = bool(self._penalties or (job.l2_over_batch and not self._rate_rides))
 
         gradient = np.zeros_like(self._shared["theta"])
         vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
@@ -160,7 +165,7 @@ class Member:
         largest = max(run[0].size for run in runs)
         self._at_once = runs if not self._rate_rides and largest <= GRADIENT_BLOCK else []
         most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
-        self._scratch: Array = np.empty(min(most, largest), np.float32)
+        self._scratch: Array = np.empty(min(most, largest), dtype)
         self._whole_batches = job.images // job.batch_size
         self._batches = [batch for size in job.batches for batch in self._make_batches(size)]
 
@@ -171,10 +176,13 @@ class Member:
         order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
         np.take(shared["labels"], order, out=self._labels, mode="clip")
         self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
+        sizes = np.diff(starts, append=job.images)
+        self._l2_now = job.l2_over_batch / sizes
         if job.weighted:
-            weights = shared["class_weights"][self._labels]
+            weights = shared["weights"][order]
             totals = np.add.reduceat(weights, starts)
-            self._shares = weights / np.repeat(totals, np.diff(starts, append=job.images))
+            self._shares = weights / np.repeat(totals, sizes)
+            self._l2_now = job.l2_over_batch / totals.astype(np.float64)
         if step < job.steps:
             self._gather(step)
 
@@ -222,6 +230,7 @@ class Member:
         for place, found in batch.gathered:
             place[...] = found
         self._functions[0].backward(batch.first, batch.first_delta, batch.first_kept)
+        self._squares[self.step] = 0.0
         self._descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
         for part, inputs, delta in batch.others:
             self._descend(part, inputs, delta, rate)
@@ -234,30 +243,36 @@ class Member:
         reach, W, G = len(x), part.W, part.G
         if part.reached > reach:
             G[reach : part.reached] = 0.0
-        part.reached = reach
-        end = reach if self._rate_rides else part.active
+        end = part.active if self._restrained or not self._rate_rides else reach
+        part.reached = end if self._adds_to_gradient else reach
         size = max(GRADIENT_BLOCK // W.shape[1], 1)
         for begin in range(0, end, size):
             stop = min(begin + size, end)
+            known = min(stop, reach)
             if begin < reach:
-                known = min(stop, reach)
                 np.dot(x[begin:known], delta.T, out=G[begin:known])
-            if self._rate_rides:
-                W[begin:stop] -= G[begin:stop]
-                continue
-            weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
             if self._restrained:
+                weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
                 self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
-            if not self._at_once:
+            if self._rate_rides:
+                W[begin:known] -= G[begin:known]
+            elif not self._at_once:
                 slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
                 w = W[begin:stop].reshape(-1)
                 self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
-        if self._job.decay:
-            weights *= 1.0 - rate * self._job.decay
+        decay, l2 = self._job.decay, float(self._l2_now[self.step])
+        if l2:
+            self._squares[self.step] += np.dot(weights, weights)
+            if self._rate_rides:
+                decay += l2  # plain SGD cannot tell the two apart, and decay is less work
+            else:
+                L2(l2).add_gradient(weights, gradient, self._scratch)
         for penalty in self._penalties:
             penalty.add_gradient(weights, gradient, self._scratch)
+        if decay:
+            weights *= 1.0 - rate * decay
 
     def _gather(self, step: int) -> None:
         """Make one's own pixels of the batch of `step` float, up to the last that any image lights."""
@@ -269,13 +284,14 @@ class Member:
             pixels = batch.pixels[: stop - start]
             np.take(self._pixels, order[begin + start : begin + stop], axis=0, out=pixels, mode="clip")
             x[:, start:stop] = pixels[:, :known].T
-        x *= self._scale
+        if self._scale != 1.0:
+            x *= self._scale
 
     def _batch(self, step: int) -> _Batch:
         return self._batches[step % 2 + (2 if step >= self._whole_batches else 0)]
 
     def _make_batches(self, size: int) -> list[_Batch]:
-        job, shared, f = self._job, self._shared, np.dtype(np.float32)
+        job, shared, f = self._job, self._shared, np.dtype(self._job.dtype)
         neurons, images = job.columns(self._number), job.rows(self._number, size)
         n = images.stop - images.start
         found = [job.found(shared[f"found/{member}/{size}"]) for member in range(job.members)]
@@ -298,7 +314,7 @@ class Member:
             for W, above, function in zip(self._upper, own_above, self._functions[1:], strict=False)
         ]
         first_kept = self._functions[0].keep(first_delta.shape, f)
-        pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), np.uint8)
+        pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), self._pixels.dtype)
         targets, share = np.empty((job.sizes[-1], n), f), np.empty(n, f)
         kept = tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f))
         return [
@@ -334,7 +350,10 @@ def serve(stream: BinaryIO) -> None:
             giver does.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains; it will tell
-    given: dict[str, Any] = json.loads(stream.readline())
+    line = stream.readline()
+    if not line:
+        return  # there is nothing to do after all
+    given: dict[str, Any] = json.loads(line)
     called = threading.Event()
     threading.Thread(target=_listen, args=(stream, called), daemon=True).start()
     job = msgspec.convert(given["job"], Job)

@@ -138,16 +138,19 @@ def _let_others_run() -> None:
         time.sleep(0)
 
 
-def start_process(job: Mapping[str, Any], block: Block) -> "subprocess.Popen[bytes]":
-    """Start a Python that runs `member.serve` on `job`, and sees `block`."""
+def start_process(block: Block) -> "subprocess.Popen[bytes]":
+    """Start a Python that runs `member.serve`, may see `block`, and waits to be told its job."""
     inherited = (block.handle,) if isinstance(block.handle, int) else ()
     program = (
         f"import sys; sys.path[:] = {sys.path!r}; "
         "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer)"
     )
-    process = subprocess.Popen(  # noqa: S603 - this interpreter, this program
+    return subprocess.Popen(  # noqa: S603 - this interpreter, this program
         [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited, bufsize=0
     )
+
+
+def tell(process: "subprocess.Popen[bytes]", job: Mapping[str, Any]) -> None:
+    """Tell a process its job."""
     assert process.stdin is not None  # noqa: S101 - it was asked for
     process.stdin.write(json.dumps(job).encode() + b"\n")  # a line far shorter than what a pipe holds
-    return process
