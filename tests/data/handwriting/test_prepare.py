@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from handgrad.data.handwriting import frame, picture
+from handgrad.data.handwriting import frame, paper, picture
 from handgrad.data.handwriting.prepare import prepare
 from handgrad.errors import HandgradError
 
@@ -145,6 +145,35 @@ def test_what_mnist_holds_is_left_alone(seven):
 
     assert np.array_equal(framed, prepared(framed).images[0])
     assert np.array_equal(framed, prepared(255 - framed).images[0])
+
+
+@pytest.mark.parametrize("side", [2, 10])
+def test_what_was_enlarged_to_squares_is_made_small_again(seven, side):
+    framed = frame.framed(seven((80, 120), (10, 6, 70, 114), 12) < 128)
+    squares = np.kron(framed, np.ones((side, side), np.uint8))
+
+    assert np.array_equal(framed, prepared(squares).images[0])
+    assert np.array_equal(framed, prepared(255 - squares).images[0])
+
+
+def test_a_picture_without_squares_stays_as_it_is():
+    colours = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    plain = np.full((64, 64, 3), 200, np.uint8)
+
+    assert paper.unsquared(colours) is colours
+    assert paper.unsquared(plain) is plain
+    assert (30, 40, 3) == paper.unsquared(np.kron(colours, np.ones((3, 3, 1), np.uint8))).shape
+
+
+def test_a_thick_one_from_edge_to_edge_is_no_sheet_of_paper():
+    page = np.full((200, 200), 255, np.uint8)
+    page[:, 70:137] = 0
+    page[60:111, 130:143] = 0
+
+    boxes = prepared(page).boxes
+
+    assert 1 == len(boxes)
+    assert boxes[0] == pytest.approx([0, 70, 200, 143], abs=3)
 
 
 def test_a_page_of_text_takes_no_longer():

@@ -42,8 +42,10 @@ the border; and it is one only beside something at least so long."""
 
 _BLOT = 0.4
 
-_SHEET, _FILLED, _RIM = 0.15, 0.7, 0.04
-"""A sheet of paper covers so much of the picture and of its own box, and is looked at without so much of its rim."""
+_SHEET, _FILLED, _RIM, _WIDE, _STRAIGHT = 0.15, 0.7, 0.04, 0.6, 0.95
+"""A sheet of paper covers so much of the picture and of its own box, and is looked at without so much of its rim. Where
+it touches two opposite sides of the picture alone, it is so wide or fills its box so well: a thick digit that was cut
+out closely does so too."""
 
 Box = NDArray[np.intp]
 """Top, left, bottom, right, in pixels; the last two lie just outside."""
@@ -91,6 +93,11 @@ def sheet_in(ink: Ink) -> Box | None:
     top, left, bottom, right = pieces.boxes[largest]
     height, width = bottom - top, right - left
     if pieces.areas[largest] < _SHEET * ink.mask.size or pieces.areas[largest] < _FILLED * height * width:
+        return None
+    size = np.array(ink.mask.shape)
+    ends = np.stack([pieces.boxes[largest, :2] <= 1, pieces.boxes[largest, 2:] >= size - 1])
+    across = ends.all(axis=0).any() and ends.sum() == 2 and min((height, width) / size) < _WIDE
+    if across and pieces.areas[largest] < _STRAIGHT * height * width:
         return None
     inset = int(_RIM * max(height, width))
     if min(height, width) <= 3 * inset:  # a strip, not a sheet

@@ -6,6 +6,7 @@ divided by it, and cut where the ink is half as strong as ink is in this picture
 """
 
 from dataclasses import dataclass
+from math import gcd
 from typing import final
 
 import numpy as np
@@ -24,6 +25,9 @@ LUMA = (0.299, 0.587, 0.114)
 
 _CLEARER = 1.5
 """So many times as much contrast must one colour alone have to be taken instead of brightness."""
+
+_LEAST_SQUARES, _EDGES = 8, 0.25
+"""No digit is drawn with fewer squares on the longer side, or with edges on fewer lines of their grid."""
 
 _STROKES = (0.1, 0.2, 0.4)
 """Of the longer side of the picture: how wide strokes may be; what is wider still is light and shadow."""
@@ -74,6 +78,21 @@ def grey_of(colours: Colours) -> Grey:
     spreads = [_spread(shade) for shade in (luma, *channels)]
     best = int(np.argmax(spreads))
     return channels[best - 1] if spreads[best] > _CLEARER * spreads[0] else luma
+
+
+def unsquared(colours: Colours) -> Colours:
+    """The picture before each pixel was enlarged to a square, or the picture itself where none was.
+
+    Squares of one size are known by their edges: all lie on one grid, and many lines of the grid have some.
+    """
+    side, count = gcd(*colours.shape[:2]), 0
+    for lines in (colours, colours.swapaxes(0, 1)):
+        changes = np.flatnonzero((lines[1:] != lines[:-1]).any(axis=(1, 2))) + 1
+        side, count = gcd(side, *changes.tolist()), count + len(changes)
+    height, width = colours.shape[:2]
+    if side == 1 or count < _EDGES * (height + width) / side or max(height, width) < _LEAST_SQUARES * side:
+        return colours
+    return colours[::side, ::side]
 
 
 def enlarged(grey: Grey) -> Grey:

@@ -20,7 +20,7 @@ class Prepared:
 
     Attributes:
         colours: the picture, `(height, width, 3)`.
-        grey: how bright it looks, 0 to 1; a small picture enlarged, and of paper on a desk the paper alone.
+        grey: how bright it looks, 0 to 1; a small picture enlarged smoothly, and of paper on a desk the paper alone.
         ink: what is ink, or None where nothing is drawn.
         digits: each digit's ink, in reading order; empty where nothing is drawn or the picture was left as it is.
         glyphs: each digit's shape, strokes as wide as MNIST's.
@@ -42,10 +42,12 @@ class Prepared:
 def prepare(colours: Colours) -> Prepared:
     """Find the digits in a picture and set each as MNIST's makers set theirs.
 
-    A picture that already is as theirs (28x28, boxed and centred so, white on black or black on white) is left alone.
+    A picture that already is as theirs (28x28, boxed and centred so, white on black or black on white), or one of which
+    each pixel was enlarged to a square, is left alone.
     """
-    grey = paper.grey_of(colours)
-    for as_given in (colours[:, :, 0], 255 - colours[:, :, 0]):
+    small = paper.unsquared(colours)
+    grey = paper.grey_of(small)
+    for as_given in (small[:, :, 0], 255 - small[:, :, 0]):
         if frame.is_framed(as_given):
             return Prepared(colours, grey, None, (), (), as_given[None])
     grey = paper.enlarged(grey)
