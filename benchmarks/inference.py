@@ -1,6 +1,7 @@
 """Prediction: one trained network, read by every system, asked for the classes of many images and of one."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import final
 
@@ -72,7 +73,7 @@ def measure(
         *(Entry(PEERS[peer].title, peer, job, "Inference") for peer in peers),
     ]
     result = compete(entries, rounds, notify=notify)
-    return judged(result, entries, images, model)
+    return judged(result, entries, images, Path(model).name)
 
 
 def judged(result: Result, entries: Sequence[Entry], images: int, model: str) -> InferenceResult:
