@@ -38,6 +38,7 @@ def test_a_digit_is_read_from_whatever_holds_it(seven, tmp_path):
         assert 7 == one.digit == int(one)
         assert one.confidence == one.probabilities.max() > 0.9
         assert one.runner_up_confidence == np.sort(one.probabilities)[-2]
+        assert "array" not in repr(one)  # a line that can be read at the prompt
         assert one.runner_up == int(np.argsort(one.probabilities)[-2])
         assert one.probabilities.sum() == pytest.approx(1, abs=1e-5)
         assert ((28, 28), np.uint8) == (one.image.shape, one.image.dtype)

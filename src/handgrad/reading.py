@@ -4,7 +4,7 @@
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, final
 
@@ -55,8 +55,8 @@ class Reading:
     confidence: float
     runner_up: int
     runner_up_confidence: float
-    probabilities: NDArray[np.float64]
-    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float64] = field(repr=False)
+    image: NDArray[np.uint8] = field(repr=False)
     sure: bool
 
     def __int__(self) -> int:
