@@ -100,7 +100,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         decay_factor: float = 0.1,
         scoring: Any = None,  # noqa: ANN401 - a name or a scorer
         callbacks: Any = None,  # noqa: ANN401 - a callable or several
-        augment: Any = None,  # noqa: ANN401 - a callable
+        augment: Any = None,  # noqa: ANN401 - a name or a callable
         label_smoothing: float = 0.0,
         class_weight: Mapping[Any, float] | str | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from handgrad.engine.folding import fold
-from handgrad.estimator.parameters import LOGISTIC, SCIKIT_SCHEDULES
+from handgrad.estimator.parameters import LOGISTIC, PLAIN, SCIKIT_SCHEDULES
 
 if TYPE_CHECKING:
     from handgrad.estimator.multilayer import Multilayer
@@ -20,23 +20,7 @@ if TYPE_CHECKING:
 THEIR_SOLVERS = ("lbfgs", "sgd", "adam")
 THEIR_ACTIVATIONS = ("identity", LOGISTIC, "tanh", "relu")
 
-CARRIED = (
-    "n_iter_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
-    "t_",
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "n_features_in_",
-    "feature_names_in_",
-    "classes_",
-    "_label_binarizer",
-    "_no_improvement_count",
-)
+CARRIED = (*PLAIN, "feature_names_in_", "classes_", "_label_binarizer", "_no_improvement_count")
 """Fitted attributes that mean the same on both sides."""
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from handgrad import modelfile, tensorfile
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
+from handgrad.estimator.parameters import PLAIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,20 +26,7 @@ if TYPE_CHECKING:
 
 _KIND = "estimator"
 _PRECISIONS = {"float32": "F32", "float64": "F64"}
-_FITTED = (
-    "n_iter_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
-    "t_",
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "n_features_in_",
-    "history_",
-)
+_FITTED = (*PLAIN, "history_")
 
 
 class _Classes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

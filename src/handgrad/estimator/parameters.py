@@ -41,6 +41,21 @@ SOLVERS = ("lbfgs", *OPTIMIZERS)
 SCIKIT_SCHEDULES = ("constant", "invscaling", "adaptive")
 STEP_SCHEDULES = ("cosine", "exponential", "one_cycle", "plateau", "step")
 
+PLAIN = (
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "n_features_in_",
+)
+"""Fitted attributes that are numbers, texts or lists of them, and mean what they mean in scikit-learn."""
+
 _AT_LEAST_0 = Interval(Real, 0, None, closed="left")
 _ABOVE_0 = Interval(Real, 0, None, closed="neither")
 _SHARE = Interval(Real, 0, 1, closed="left")

@@ -68,7 +68,7 @@ class MLPRegressor(RegressorMixin, Multilayer):  # type: ignore[misc]  # scikit-
         decay_factor: float = 0.1,
         scoring: Any = None,  # noqa: ANN401 - a name or a scorer
         callbacks: Any = None,  # noqa: ANN401 - a callable or several
-        augment: Any = None,  # noqa: ANN401 - a callable
+        augment: Any = None,  # noqa: ANN401 - a name or a callable
     ) -> None:
         take(self, locals())
 
