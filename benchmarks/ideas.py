@@ -71,6 +71,19 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
             lambda: adam_of_sums(w, g, M, V, 65_536),
         )
     yield "a rate that rides on the delta", lambda: sgd(w, g), lambda: np.subtract(w, g, out=w)
+    half = slice(0, n // 2)
+    yield (
+        "momentum whose rate rides on the delta",
+        lambda: momentum(w[half], g[half], M[half]),
+        lambda: momentum_of_steps(w[half], g[half], M[half]),
+    )
+    stacked, moved = np.stack([w[half], M[half], g[half]]), some(2, n // 2)
+    formula = np.array([[1.0, -0.9, -1.0], [0.0, 0.9, 1.0]], np.float32)
+    yield (
+        "momentum as one product with a 2x3 matrix",
+        lambda: momentum_of_steps(w[half], g[half], M[half]),
+        lambda: np.dot(formula, stacked, out=moved),
+    )
 
 
 def adam(w: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, block: int) -> None:
@@ -118,6 +131,21 @@ def sgd(w: np.ndarray, g: np.ndarray) -> None:
         s = scratch[: len(W)]
         np.multiply(g[begin : begin + 65_536], 1e-6, out=s)
         W -= s
+
+
+def momentum(w: np.ndarray, g: np.ndarray, v: np.ndarray) -> None:
+    scratch = np.empty_like(w)
+    v *= 0.9
+    v += g
+    np.multiply(v, 1e-6, out=scratch)
+    w -= scratch
+
+
+def momentum_of_steps(w: np.ndarray, g: np.ndarray, v: np.ndarray) -> None:
+    """The same where `g` and `v` already hold the rate."""
+    v *= 0.9
+    v += g
+    w -= v
 
 
 def seconds(program: Program) -> float:
