@@ -168,7 +168,7 @@ class Network:
         x = x.astype(self.dtype, order="C", copy=False)
         out: Array = np.empty((len(x), self.n_out), self.dtype)
         for begin in range(0, len(x), PREDICTION_ROWS):
-            rows = x[begin : begin + PREDICTION_ROWS]
+            rows = x if len(x) <= PREDICTION_ROWS else x[begin : begin + PREDICTION_ROWS]
             idle = self._idle.get(len(rows))
             try:
                 flow = idle.pop() if idle else Pass(self, len(rows))
@@ -187,7 +187,7 @@ class Network:
 
     def predict(self, x: Array) -> NDArray[np.intp]:
         """The most probable class of each row, `(n,)`."""
-        classes: NDArray[np.intp] = np.argmax(self.logits(x), axis=1)
+        classes: NDArray[np.intp] = self.logits(x).argmax(axis=1)
         return classes
 
 
@@ -212,6 +212,9 @@ class Pass:
             y = x if in_place else np.empty((batch, layer.n_out), network.dtype)
             self._arrays.append(Arrays(x, y, layer.keep(batch, network.dtype), nothing, None))
             x, spare = y, not layer.y_over_x
+        # One image takes as long as the calls it takes: the methods are looked up once.
+        layers = zip(network.layers, self._p, self._arrays, strict=True)
+        self._way_up = [(layer.forward, p, a) for layer, p, a in layers]
 
     def feed(self, x: Any) -> None:  # noqa: ANN401 - the engine knows no sparse matrix, only what it does
         """Let the first layer, a `Dense`, read `x` itself from now on, in place of the array `self.x`.
@@ -237,8 +240,8 @@ class Pass:
 
     def forward(self) -> Array:
         """Compute the logits of `x`, `(batch, n_out)`: an array of this pass, overwritten by the next call."""
-        for layer, p, a in zip(self.network.layers, self._p, self._arrays, strict=True):
-            layer.forward(p, a)
+        for forward, p, a in self._way_up:
+            forward(p, a)
         return self._arrays[-1].y
 
 
