@@ -90,7 +90,7 @@ PRESETS: Mapping[str, Warps] = MappingProxyType(
     {
         "none": Warps(),
         "mild": Warps(rotation=12.0, scale=0.12, shear=0.2, shift=1.5, elastic=0.8),
-        "strong": Warps(rotation=15.0, scale=0.15, shear=0.25, shift=2.0, elastic=1.3, ease=0.1),
+        "strong": Warps(rotation=15.0, scale=0.15, shear=0.25, shift=2.0, elastic=1.3),
     }
 )
 """What a recipe may call by its name."""
