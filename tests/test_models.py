@@ -21,3 +21,8 @@ def test_every_shipped_model_is_found_by_its_name() -> None:
     assert "classic" in models.names()
     sizes = {name: models.path(name).stat().st_size for name in models.names()}
     assert {} == {name: size for name, size in sizes.items() if size > (8_000_000 if name == "record" else 500_000)}
+
+
+def test_a_model_that_ships_is_called_by_its_name_and_another_by_its_place(tmp_path):
+    assert "classic" == models.called(models.path("classic"))
+    assert str(tmp_path / "classic.safetensors") == models.called(tmp_path / "classic.safetensors")

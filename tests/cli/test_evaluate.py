@@ -203,4 +203,5 @@ def test_the_halves_of_mnist_and_its_disputed_images_are_noted(handgrad, mnist, 
     assert 2 == len(told["errors_by_half"])
     assert 0 < told["errors_disputed"] <= 15
     text = handgrad("evaluate", "classic").out
+    assert "model          classic\n" in text
     assert f"disputed       {told['errors_disputed']} are among the 15 images" in text

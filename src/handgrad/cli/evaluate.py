@@ -180,13 +180,15 @@ def _report(model: "Model", data: "Dataset") -> "Report":
 
 
 def _print(report: "Report", path: Path, data: "Dataset") -> None:
+    from handgrad import models
+
     low, high = report.accuracy_interval
     console = screen.results()
     screen.put(
         console,
         screen.facts(
             {
-                "model": str(path),
+                "model": models.called(path),
                 "data": f"{data.name}, {report.n:,} test images",
                 "accuracy": f"{report.accuracy:.2%}",
                 "95% interval": f"{low:.2%} to {high:.2%}",
@@ -210,6 +212,8 @@ def _print(report: "Report", path: Path, data: "Dataset") -> None:
 
 def _print_several(reports: "Sequence[Report]", paths: "Sequence[Path]", data: "Dataset") -> None:
     """Set several networks side by side, each in a single pass, and each against the first."""
+    from handgrad import models
+
     console = screen.results()
     screen.put(console, screen.facts({"data": f"{data.name}, {reports[0].n:,} test images"}))
     table = screen.columns(header=True)
@@ -221,7 +225,7 @@ def _print_several(reports: "Sequence[Report]", paths: "Sequence[Path]", data: "
         one = _compared(reports[0], report, data)
         against = (str(one.only_first), str(one.only_second), f"{one.p:.2g}") if i else ("", "", "")
         cells = (f"{report.accuracy:.2%}", f"{low:.2%} to {high:.2%}", f"{report.errors:,}")
-        table.add_row(str(path), *cells, *against)
+        table.add_row(models.called(path), *cells, *against)
     console.print()
     screen.put(console, table)
 

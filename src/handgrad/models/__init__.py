@@ -21,6 +21,11 @@ def path(name: str) -> Path:
     return _folder() / f"{name}.safetensors"
 
 
+def called(model: Path) -> str:
+    """What to call a model file: one that ships by its name, another by where it lies."""
+    return model.stem if model.parent == _folder() else str(model)
+
+
 def sure_from(model: Path) -> float:
     """The confidence from which a model is sure, as `scripts/calibrate-handwriting` found it for those that ship."""
     if model.parent != _folder():
