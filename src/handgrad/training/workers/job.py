@@ -176,19 +176,27 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def runs(self, member: int) -> list[slice]:
         """The numbers of a shared vector that a member owns, in the fewest pieces."""
+        return self._runs(member, biases=True)
+
+    def weights(self, member: int) -> list[slice]:
+        """Those of them that are weights and not biases."""
+        return self._runs(member, biases=False)
+
+    def _runs(self, member: int, *, biases: bool) -> list[slice]:
         shapes = self.extended()
         begins = list(accumulate((n * m for n, m in shapes[1:]), initial=self._upper_begin))
         columns = self.columns(member)
-        first = self._first_begins(member)
-        pieces = [(first, first + shapes[0][0] * (columns.stop - columns.start))]
+        first, width = self._first_begins(member), columns.stop - columns.start
+        pieces = [(first + (0 if biases else width), first + shapes[0][0] * width)]
         for l, rows in self.own_rows(member):
-            n_out = shapes[l][1]
-            pieces.append((begins[l - 1] + rows.start * n_out, begins[l - 1] + rows.stop * n_out))
+            n_in, n_out = shapes[l]
+            stop = rows.stop if biases else min(rows.stop, n_in - 1)
+            pieces.append((begins[l - 1] + rows.start * n_out, begins[l - 1] + stop * n_out))
         runs: list[slice] = []
         for begin, end in sorted(pieces):
             if runs and runs[-1].stop == begin:
                 runs[-1] = slice(runs[-1].start, end)
-            else:
+            elif begin < end:
                 runs.append(slice(begin, end))
         return runs
 

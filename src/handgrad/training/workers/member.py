@@ -38,7 +38,7 @@ TURNED_AT_ONCE = 64
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
 GRADIENT_BLOCK = 131_072
-"""Numbers of a gradient that are computed and used while they are in the cache."""
+"""Numbers of a gradient that are computed and used while they are in the cache. Whoever owns no more moves all at once."""
 
 
 @final
@@ -163,7 +163,8 @@ class Member:
             self._parts.append(_Part(l, rows, W, G, slots, weights, len(W)))
         runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
         largest = max(run[0].size for run in runs)
-        self._at_once = runs if not self._rate_rides and largest <= GRADIENT_BLOCK else []
+        self._at_once = runs if largest <= GRADIENT_BLOCK else []
+        self._restrained_at_once = [[vector[run] for vector in vectors[:2]] for run in job.weights(number)]
         most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
         self._scratch: Array = np.empty(min(most, largest), dtype)
         self._whole_batches = job.images // job.batch_size
@@ -231,12 +232,32 @@ class Member:
             place[...] = found
         self._functions[0].backward(batch.first, batch.first_delta, batch.first_kept)
         self._squares[self.step] = 0.0
-        self._descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
+        descend = self._find if self._at_once else self._descend
+        descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
         for part, inputs, delta in batch.others:
-            self._descend(part, inputs, delta, rate)
-        for w, g, *slots in self._at_once:
-            self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
+            descend(part, inputs, delta, rate)
+        if self._at_once:
+            self._move_at_once(rate)
         self.step += 1
+
+    def _find(self, part: _Part, x: Array, delta: Array, rate: float) -> None:  # noqa: ARG002 - as `_descend`
+        """Compute the gradient x delta^T."""
+        reach = len(x)
+        if part.reached > reach:
+            part.G[reach : part.reached] = 0.0
+        part.reached = part.active if self._adds_to_gradient else reach
+        np.dot(x, delta.T, out=part.G[:reach])
+
+    def _move_at_once(self, rate: float) -> None:
+        """Move all of one's own numbers by the gradient that was found: in few calls, for each has its price."""
+        if self._restrained:
+            for w, g in self._restrained_at_once:
+                self._restrain(w, g, rate)
+        for w, g, *slots in self._at_once:
+            if self._rate_rides:
+                w -= g
+            else:
+                self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
 
     def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
         """Move W by its gradient x delta^T, in blocks of rows that stay in the cache from the product to the update."""
@@ -256,7 +277,7 @@ class Member:
                 self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
             if self._rate_rides:
                 W[begin:known] -= G[begin:known]
-            elif not self._at_once:
+            else:
                 slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
                 w = W[begin:stop].reshape(-1)
                 self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
