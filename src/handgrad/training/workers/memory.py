@@ -142,8 +142,9 @@ def start_process(block: Block) -> "subprocess.Popen[bytes]":
     """Start a Python that runs `member.serve`, may see `block`, and waits to be told its job."""
     inherited = (block.handle,) if isinstance(block.handle, int) else ()
     program = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
-        "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer)"
+        f"import os, sys; sys.path[:] = {sys.path!r}; "
+        "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer); "
+        "os._exit(0)"  # at once: there is nothing to clear away, and its starter waits
     )
     return subprocess.Popen(  # noqa: S603 - this interpreter, this program
         [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited, bufsize=0
