@@ -33,6 +33,9 @@ from handgrad.training.workers.pace import Pace
 _AT_ONCE = 4096
 """Images whose pixels are sorted at once."""
 
+_COUNTED_AT_ONCE = 255
+"""Images whose lit pixels are counted at once, in bytes."""
+
 SHARES = 2
 """Of each step, unless more processes are asked for."""
 
@@ -214,12 +217,16 @@ class Crew(Hands):
 
     def told(self) -> list[tuple[float, int]]:
         """Give mean loss and number of images read rightly of each batch since this was last asked."""
-        job = self._job
+        job, logits = self._job, self._tally.logits
         for member in range(job.members):
-            blocks = job.logits(self._shared[f"logits/{member}"], member)
-            for step in range(self._told, self._step):
-                batch = self._tally.logits[:, step * job.batch_size : (step + 1) * job.batch_size]
-                batch[:, job.rows(member, batch.shape[1])] = blocks[step]
+            whole, rest = job.logits(self._shared[f"logits/{member}"], member)
+            new = slice(self._told, min(self._step, len(whole)))
+            end = len(whole) * job.batch_size
+            batches = logits[:, :end].reshape(len(logits), len(whole), -1)
+            batches[:, new, job.rows(member, job.batch_size)] = whole[new].transpose(1, 0, 2)
+            if self._step > len(whole):
+                (last,) = rest
+                logits[:, end:][:, job.rows(member, job.images - end)] = last
         self._told = self._step
         return self._tally.count(self._step)
 
@@ -378,13 +385,16 @@ class Crew(Hands):
 
 def _sort_pixels(images: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Order the pixels by how often they are lit, most often first; find each image's last lit one, -1 if none is."""
-    blocks = [slice(begin, begin + _AT_ONCE) for begin in range(0, len(images), _AT_ONCE)]
-    lit = sum(np.count_nonzero(images[rows], axis=0) for rows in blocks)
+    blocks = [slice(begin, begin + _COUNTED_AT_ONCE) for begin in range(0, len(images), _COUNTED_AT_ONCE)]
+    lit = np.zeros(images.shape[1], np.intp)
+    for rows in blocks:  # a byte can count as many; it is a third of the work
+        lit += np.add.reduce((images[rows] != 0).view(np.uint8), axis=0, dtype=np.uint8)
     order = np.argsort(np.negative(lit), kind="stable")
-    place, last = np.empty(len(order), np.int32), np.empty(len(images), np.int32)
+    place, last = np.empty(len(order), np.min_scalar_type(-len(order) - 1)), np.empty(len(images), np.int32)
     place[order] = np.arange(1, len(order) + 1)
     for rows in blocks:
-        last[rows] = np.multiply(images[rows] != 0, place).max(axis=1) - 1
+        last[rows] = np.multiply(images[rows] != 0, place).max(axis=1)
+    last -= 1
     return order, last
 
 

@@ -91,14 +91,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         in_whole, in_rest = self.rows(member, self.batch_size), self.rows(member, rest)
         return whole * (in_whole.stop - in_whole.start), in_rest.stop - in_rest.start
 
-    def logits(self, vector: Array, member: int) -> list[Array]:
-        """Look at a member's logits of an epoch, a block `(n_out, its images)` for each batch."""
+    def logits(self, vector: Array, member: int) -> tuple[Array, list[Array]]:
+        """Look at a member's logits of an epoch: whole batches, `(batches, n_out, its images)`, and one more if any."""
         in_whole, in_rest = self._images_of(member)
         n_out, whole = self.sizes[-1], self.images // self.batch_size
-        blocks = list(vector[: n_out * in_whole].reshape(whole, n_out, -1))
-        if self.images % self.batch_size:
-            blocks.append(vector[n_out * in_whole :].reshape(n_out, in_rest))
-        return blocks
+        rest = [vector[n_out * in_whole :].reshape(n_out, in_rest)] if self.images % self.batch_size else []
+        return vector[: n_out * in_whole].reshape(whole, n_out, -1), rest
 
     def extended(self) -> list[tuple[int, int]]:
         """Shapes of the layers' weights, each with its bias as one more row."""

@@ -38,7 +38,7 @@ TURNED_AT_ONCE = 64
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
 GRADIENT_BLOCK = 131_072
-"""Numbers of a gradient that are computed and used while they are in the cache. Whoever owns no more moves all at once."""
+"""Numbers of a gradient that are computed and used while they are in the cache; who owns no more moves all at once."""
 
 
 @final
@@ -137,7 +137,8 @@ class Member:
         self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._first_pixel = job.cuts[number]
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
-        self._logits = job.logits(self._shared[f"logits/{number}"], number)
+        whole, rest = job.logits(self._shared[f"logits/{number}"], number)
+        self._logits = [*whole, *rest]
         self._scale = 1.0 / job.white
         self.step = 0
 
