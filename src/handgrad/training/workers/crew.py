@@ -21,8 +21,9 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError, UsageError
+from handgrad.training.named import SILENTLY, make_loss
 from handgrad.training.tally import Tally
-from handgrad.training.task import SILENTLY, Hands, Task, make_loss
+from handgrad.training.task import Hands, Task
 from handgrad.training.threads import cores
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.load import Load

@@ -29,8 +29,7 @@ from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
 from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.engine.penalties import L2
-from handgrad.training.task import SILENTLY, make_loss, make_penalties
-from handgrad.training.threads import limited
+from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.memory import Block, Meeting
 
@@ -388,7 +387,7 @@ def serve(stream: BinaryIO) -> None:
     )
     rate, gone = block.arrays["rate"], 0
     block.arrays["ready"][number - 1] = 1
-    with limited(1), SILENTLY:
+    with SILENTLY:
         while True:
             while orders[GO] == gone:
                 called.wait()

@@ -28,6 +28,10 @@ _LINE = 128
 SPINS = 2000
 """Looks at another's count before a member lets go of its core: some 50 microseconds."""
 
+_THREADS = tuple(f"{name}_THREADS" for name in ("OPENBLAS_NUM", "MKL_NUM", "BLIS_NUM", "OMP_NUM", "VECLIB_MAXIMUM"))
+"""Where libraries look up how many threads to start: one, for every member has one core. Told beforehand, they need no
+threadpoolctl, which a process would load first."""
+
 AWAKE_SECONDS = 0.002
 IDLE_SECONDS = 1.0
 ASK_SECONDS = 0.05
@@ -147,7 +151,11 @@ def start_process(block: Block) -> "subprocess.Popen[bytes]":
         "os._exit(0)"  # at once: there is nothing to clear away, and its starter waits
     )
     return subprocess.Popen(  # noqa: S603 - this interpreter, this program
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited, bufsize=0
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        pass_fds=inherited,
+        bufsize=0,
+        env={**os.environ, **dict.fromkeys(_THREADS, "1")},
     )
 
 
