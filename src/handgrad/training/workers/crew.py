@@ -220,7 +220,7 @@ class Crew(Hands):
         """Give mean loss and number of images read rightly of each batch since this was last asked."""
         job, logits = self._job, self._tally.logits
         for member in range(job.members):
-            whole, rest = job.logits(self._shared[f"logits/{member}"], member)
+            whole, rest = job.by_batch(self._shared[f"logits/{member}"], member)
             new = slice(self._told, min(self._step, len(whole)))
             end = len(whole) * job.batch_size
             batches = logits[:, :end].reshape(len(logits), len(whole), -1)

@@ -82,7 +82,6 @@ class _Batch:
         upper: what each hidden layer above needs: weights with their biases, where its activations go, without and with
             their row of ones, its function and what that keeps.
         deltas: dL/dz of its images in each layer (in the first: dL/da).
-        targets: of its images.
         share: of its images.
         kept: of the loss.
         gathered: what the gradients need of all members, and where each of them has put it.
@@ -99,7 +98,6 @@ class _Batch:
     below: Array
     upper: list[tuple[Array, Array, Array, Activation, Kept]]
     deltas: list[Array]
-    targets: Array
     share: Array
     kept: Kept
     gathered: list[tuple[Array, Array]]
@@ -127,8 +125,6 @@ class Member:
         self._shared = block.arrays
         self._functions = [ACTIVATIONS[name] for name in job.activations]
         self._loss = make_loss(job.loss, job.label_smoothing)
-        self._target_columns: Array = np.ascontiguousarray(self._shared["targets"].T)
-        self._labels: NDArray[np.intp] = np.empty(job.images, np.intp)  # in the epoch's order, as are the next two
         self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
         dtype = np.dtype(job.dtype)
         self._shares: Array = np.empty(0, dtype)
@@ -136,8 +132,10 @@ class Member:
         self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._first_pixel = job.cuts[number]
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
-        whole, rest = job.logits(self._shared[f"logits/{number}"], number)
+        whole, rest = job.by_batch(self._shared[f"logits/{number}"], number)
         self._logits = [*whole, *rest]
+        self._met = job.by_batch(np.empty_like(self._shared[f"logits/{number}"]), number)
+        self._targets = [*self._met[0], *self._met[1]]
         self._scale = 1.0 / job.white
         self.step = 0
 
@@ -175,7 +173,7 @@ class Member:
         job, shared = self._job, self._shared
         self.step, self._optimizer.t = step, t
         order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
-        np.take(shared["labels"], order, out=self._labels, mode="clip")
+        self._meet_targets(shared["labels"][order])
         self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
         sizes = np.diff(starts, append=job.images)
         self._l2_now = job.l2_over_batch / sizes
@@ -186,6 +184,15 @@ class Member:
             self._l2_now = job.l2_over_batch / totals.astype(np.float64)
         if step < job.steps:
             self._gather(step)
+
+    def _meet_targets(self, labels: NDArray[np.intp]) -> None:
+        """Lay out what one's own images should meet, for all batches of an epoch whose `labels` come in this order."""
+        job, table, (whole, rest) = self._job, self._shared["targets"], self._met
+        end = len(whole) * job.batch_size
+        own = labels[:end].reshape(len(whole), -1)[:, job.rows(self._number, job.batch_size)]
+        whole[...] = table[own].transpose(0, 2, 1)
+        for last in rest:
+            last[...] = table[labels[end:][job.rows(self._number, job.images - end)]].T
 
     def first_layer(self) -> None:
         """Compute one's own neurons of the first layer for all images: a = f(W^T x + b)."""
@@ -215,14 +222,13 @@ class Member:
         """Turn the logits of one's own images into the first delta; the logits themselves are kept."""
         begin, delta = self.step * self._job.batch_size, batch.deltas[-1]
         own = slice(begin + batch.images.start, begin + batch.images.stop)
-        np.take(self._target_columns, self._labels[own], axis=1, out=batch.targets, mode="clip")
         riding = rate if self._rate_rides else 1.0
         if self._job.weighted:
             np.multiply(self._shares[own], riding, out=batch.share)
         else:
             batch.share.fill(riding / batch.x.shape[1])
         delta[...] = self._logits[self.step]
-        self._loss.delta(delta.T, batch.targets.T, batch.share, batch.kept)
+        self._loss.delta_of_columns(delta, self._targets[self.step], batch.share, batch.kept)
 
     def update(self, rate: float) -> None:
         """Compute one's own slices of the gradient over the whole batch, and move the weights by them."""
@@ -336,7 +342,7 @@ class Member:
         ]
         first_kept = self._functions[0].keep(first_delta.shape, f)
         pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), self._pixels.dtype)
-        targets, share = np.empty((job.sizes[-1], n), f), np.empty(n, f)
+        share = np.empty(n, f)
         kept = tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f))
         return [
             _Batch(
@@ -349,7 +355,6 @@ class Member:
                 below=a1[:, images],
                 upper=upper,
                 deltas=deltas,
-                targets=targets,
                 share=share,
                 kept=kept,
                 gathered=gathered,
