@@ -15,7 +15,6 @@ from handgrad.engine.losses import LOSSES
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
 from handgrad.estimator.cores import may_take_another
-from handgrad.estimator.levels import levels
 from handgrad.estimator.parameters import optimizer_options
 from handgrad.training.threads import blas_threads, cores
 from handgrad.training.workers.crew import SHARES, Crew, why_whole
@@ -75,8 +74,7 @@ class Together:
         Raises:
             OSError: there is no memory to share.
         """
-        x, targets, weights = lesson.x.astype(network.dtype, copy=False), lesson.targets, lesson.weights
-        x, white = levels(x) or (x, 1)
+        x, targets, weights = lesson.x, lesson.targets, lesson.weights
         if len(rows) < len(targets):
             x, targets, weights = x[rows], targets[rows], None if weights is None else weights[rows]
         self._update, self._batch_size, self._weights = update, batch_size, weights
@@ -86,8 +84,8 @@ class Together:
             network=network,
             optimizer=update.optimizer,
             options=optimizer_options(owner, type(update.optimizer)),
-            rows=x,
-            white=white,
+            rows=x.astype(network.dtype, copy=False),
+            white=1,
             labels=labels,
             targets=targets,
             weights=weights,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handgrad.estimator.levels import AT_ONCE, MOST_LEVELS, levels
+from handgrad.training.workers.levels import AT_ONCE, MOST_LEVELS, levels
 
 
 @given(

@@ -1,6 +1,6 @@
 """Features that only have a few levels, held as bytes: pixels from 0 to 1 are whole numbers over 255.
 
-A crew lays the rows of a fit out anew and then reads them from all over memory, batch by batch. A byte in place of a
+A crew lays its rows out anew and then reads them from all over memory, batch by batch. A byte in place of a
 number with four or eight is laid out sooner and read sooner.
 """
 
