@@ -128,7 +128,7 @@ class Member:
         self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
         dtype = np.dtype(job.dtype)
         self._shares: Array = np.empty(0, dtype)
-        self._l2_now: NDArray[np.float64] = np.zeros(job.steps)  # L2's strength in each step
+        self._l2_now: list[float] = []  # L2's strength in each step
         self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._first_pixel = job.cuts[number]
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
@@ -176,12 +176,13 @@ class Member:
         self._meet_targets(shared["labels"][order])
         self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
         sizes = np.diff(starts, append=job.images)
-        self._l2_now = job.l2_over_batch / sizes
+        weigh = sizes
         if job.weighted:
             weights = shared["weights"][order]
             totals = np.add.reduceat(weights, starts)
             self._shares = weights / np.repeat(totals, sizes)
-            self._l2_now = job.l2_over_batch / totals.astype(np.float64)
+            weigh = totals.astype(np.float64)
+        self._l2_now = (job.l2_over_batch / weigh).tolist()
         if step < job.steps:
             self._gather(step)
 
@@ -289,7 +290,7 @@ class Member:
                 self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
-        decay, l2 = self._job.decay, float(self._l2_now[self.step])
+        decay, l2 = self._job.decay, self._l2_now[self.step]
         if l2:
             self._squares[self.step] += np.dot(weights, weights)
             if self._rate_rides:
