@@ -5,12 +5,15 @@ BLAS thread, and the ratio is taken turn by turn: above 1, the idea pays. What s
 "What pays, and what does not" was printed here.
 """
 
+import mmap
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from statistics import median
 
 import numpy as np
 
+from handgrad.engine.losses import SoftmaxCrossEntropy
 from handgrad.training.threads import limited
 
 TURNS = 100
@@ -61,6 +64,7 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: np.maximum.reduce(logits, axis=1, out=row),
         lambda: np.maximum.reduce(by_class, axis=1, out=row),
     )
+    yield from ideas_of_a_share()
     n = 109_386
     w, g, M, V = some(n), some(n), some(n), np.abs(some(n))
     yield "Adam: sums in place of means", lambda: adam(w, g, M, V, 65_536), lambda: adam_of_sums(w, g, M, V, 65_536)
@@ -84,6 +88,48 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: momentum_of_steps(w[half], g[half], M[half]),
         lambda: np.dot(formula, stacked, out=moved),
     )
+
+
+def ideas_of_a_share() -> Iterator[tuple[str, Program, Program]]:
+    """Ideas in one of two shares of a step: 32 images through the layers above the first, half the pixels of 64."""
+    loss, share, table = SoftmaxCrossEntropy(), np.full(32, 0.01, np.float32), np.eye(10, dtype=np.float32)
+    logits, targets, labels = some(10, 32), np.empty((10, 32), np.float32), GENERATOR.integers(0, 10, 32)
+    kept = tuple(np.asfortranarray(one) for one in loss.keep(32, 10, logits.dtype))
+    yield (
+        "softmax and its delta along columns: 32 images",
+        lambda: loss.delta(logits.T, targets.T, share, kept),
+        lambda: loss.delta_of_columns(logits, targets, share, kept),
+    )
+    epoch = [np.take(table, labels, axis=1)] * 938
+    yield (
+        "what 32 images should say, looked up once an epoch",
+        lambda: np.take(table, labels, axis=1, out=targets, mode="clip"),
+        lambda: epoch[7],
+    )
+    x = some(311, 64)
+    order = cycle(GENERATOR.permutation(60_000)[: 937 * 64].reshape(937, 64))
+    as_bytes = shared(GENERATOR.integers(0, 256, (60_000, 311), np.uint8))
+    as_numbers = shared(as_bytes / np.float32(255))
+    rows, numbers = np.empty((64, 311), np.uint8), some(64, 311)
+
+    def gather(source: np.ndarray, out: np.ndarray) -> None:
+        np.take(source, next(order), axis=0, out=out, mode="clip")
+        x[...] = out.T
+        if source is as_bytes:
+            np.multiply(x, 1.0 / 255.0, out=x)
+
+    yield (
+        "311 pixels of 64 images from bytes, not from float32",
+        lambda: gather(as_numbers, numbers),
+        lambda: gather(as_bytes, rows),
+    )
+
+
+def shared(array: np.ndarray) -> np.ndarray:
+    """Copy to memory that other processes could see, as a crew does: it comes in small pages."""
+    copy = np.ndarray(array.shape, array.dtype, buffer=mmap.mmap(-1, array.nbytes))
+    copy[...] = array
+    return copy
 
 
 def adam(w: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, block: int) -> None:

@@ -22,6 +22,19 @@ def start(loss, z, targets, weights=None):
     return loss.value(z, targets, weights), delta
 
 
+@EVERY
+@pytest.mark.parametrize("dtype", CLOSE)
+def test_a_delta_of_columns_is_the_same(name, dtype):
+    generator = np.random.default_rng(0)
+    z = generator.normal(0.0, 2.0, (4, 3)).astype(dtype)
+    targets, loss = generator.dirichlet(np.ones(3), 4).astype(dtype), LOSSES[name]()
+    _, delta = start(loss, z, targets)
+    columns = np.ascontiguousarray(z.T)
+    kept = tuple(np.asfortranarray(one) for one in loss.keep(4, 3, z.dtype))
+    loss.delta_of_columns(columns, np.ascontiguousarray(targets.T), shares(4, z.dtype), kept)
+    np.testing.assert_allclose(columns.T, delta, rtol=CLOSE[dtype])
+
+
 def test_the_textbook_has_them_all():
     assert set(textbook.LOSSES) == set(LOSSES)
 

@@ -16,10 +16,10 @@ from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, S
 from handgrad.errors import UsageError
 from handgrad.training import loop
 from handgrad.training.loop import Run
+from handgrad.training.named import make_loss
 from handgrad.training.recipe import SCHEDULES, Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
-from handgrad.training.task import make_loss
 from handgrad.training.workers.crew import Crew
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=6, batch_size=8, learning_rate=0.05)

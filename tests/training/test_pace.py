@@ -2,7 +2,7 @@
 
 import pytest
 
-from handgrad.training.workers.pace import SETTLING, TRIAL_SECONDS, TRUST, Pace
+from handgrad.training.workers.pace import MORE_TRUST, SETTLING, TRIAL_SECONDS, TRUST, Pace
 
 
 class Machine:
@@ -28,8 +28,8 @@ class Machine:
 def test_the_faster_way_is_kept_most_of_the_time(alone, together, faster):
     ways = Machine(alone, together).steps(20.0)
 
-    assert 0.85 < ways.count(faster) / len(ways) < 0.97
-    assert {True, False} == set(ways[-2 * TRUST * round(TRIAL_SECONDS / together) :])
+    assert 0.95 < ways.count(faster) / len(ways) < 0.99
+    assert {True, False} == set(ways[-2 * MORE_TRUST * TRUST * round(TRIAL_SECONDS / together) :])
 
 
 def test_it_notices_when_the_other_way_becomes_the_faster():
@@ -40,6 +40,16 @@ def test_it_notices_when_the_other_way_becomes_the_faster():
     ways = machine.steps(5.0)[-1000:]
 
     assert ways.count(False) > 900
+
+
+def test_trust_ends_when_steps_take_longer():
+    machine = Machine(0.002, 0.001)
+    machine.steps(10.0)
+    machine.takes[True] = 0.004
+
+    ways = machine.steps(MORE_TRUST * TRUST * TRIAL_SECONDS)
+
+    assert ways.count(True) * 0.004 < 2.5 * TRUST * TRIAL_SECONDS
 
 
 def test_nothing_changes_while_nothing_may():

@@ -335,13 +335,28 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         l1=0.0,
         l2=0.0,
     )
-    theta = np.zeros(sum(rows * columns for rows, columns in job.extended()), np.float32)
+    (numbers,), dtype = job.layout()["theta"]
+    theta, in_runs, weights = np.zeros((3, numbers), dtype)
+    biases = np.zeros(numbers, dtype)
     for member in range(members):
-        job.first(theta, member)[...] += 1
+        first = job.first(theta, member)
+        assert 0 == (first.ctypes.data - theta.ctypes.data) % 64
+        first[...] += 1
+        job.first(biases, member)[0] = 1
         for layer, rows in job.own_rows(member):
             job.upper(theta)[layer - 1][rows] += 1
+        for run in job.runs(member):
+            in_runs[run] += 1
+        for run in job.weights(member):
+            weights[run] += 1
+    for layer in job.upper(biases):
+        layer[-1] = 1
 
-    assert np.ones_like(theta).tobytes() == theta.tobytes()
+    assert {0, 1} >= set(theta)
+    assert sum(rows * columns for rows, columns in job.extended()) == theta.sum()
+    assert [1] * numbers == in_runs.tolist()
+    assert (theta - biases).tolist() == (weights * theta).tolist()  # zeros at the ends of lines do not matter
+    assert {0, 1} >= set(weights)
 
 
 def test_a_process_may_be_started_before_there_is_anything_to_do(spots, crews, monkeypatch):

@@ -47,6 +47,10 @@ class Loss(ABC):
             kept: from `keep`.
         """
 
+    def delta_of_columns(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:
+        """As `delta`, from the same `kept`, but a row of the batch is a column here: `(n_out, batch)`."""
+        self.delta(z.T, targets.T, share, kept)
+
     @abstractmethod
     def of_rows(self, z: Array, targets: Array) -> Array:
         """Compute each row's own l, `(n,)`, leaving `z` alone; allocates, for use outside the training step."""
@@ -108,6 +112,17 @@ class SoftmaxCrossEntropy(Loss):
         p /= row[:, None]
         np.subtract(p, targets, out=z)
         z *= share[:, None]
+
+    def delta_of_columns(self, z: Array, targets: Array, share: Array, kept: Kept) -> None:
+        """As `delta`, in less time: NumPy is quicker along the first axis of few rows."""
+        _, row = kept
+        np.maximum.reduce(z, axis=0, out=row)
+        z -= row
+        np.exp(z, out=z)
+        np.add.reduce(z, axis=0, out=row)
+        z /= row
+        z -= targets
+        z *= share
 
     def of_rows(self, z: Array, targets: Array) -> Array:
         z = z - z.max(axis=1, keepdims=True)

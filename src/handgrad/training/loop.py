@@ -24,10 +24,11 @@ from handgrad.engine.network import Network
 from handgrad.engine.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, StepDecay
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training.checkpoint import Snapshot
+from handgrad.training.named import SILENTLY
 from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
-from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.task import Hands, Task
 from handgrad.training.teachers import Teachers
 from handgrad.training.threads import blas_threads, limited
 from handgrad.training.workers.crew import SHARES, Crew, shares_of

@@ -11,8 +11,9 @@ from handgrad.engine.network import TrainingPass
 from handgrad.engine.optimizers import BLOCK, clip_norm
 from handgrad.engine.penalties import MaxNorm
 from handgrad.training.images import images_of
+from handgrad.training.named import SILENTLY
 from handgrad.training.tally import Tally
-from handgrad.training.task import SILENTLY, Hands, Task
+from handgrad.training.task import Hands, Task
 
 
 @final

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
-from handgrad.training.task import SILENTLY
+from handgrad.training.named import SILENTLY
 
 
 @final

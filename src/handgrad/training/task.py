@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 from handgrad.data.dataset import Examples
 from handgrad.engine.arrays import Array
 from handgrad.engine.distillation import Distillation
-from handgrad.engine.losses import LOSSES, Loss, SoftmaxCrossEntropy
+from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network
 from handgrad.engine.optimizers import OPTIMIZERS, Optimizer
-from handgrad.engine.penalties import L1, L2, Penalty
+from handgrad.engine.penalties import Penalty
 from handgrad.training.averaging import Average
+from handgrad.training.named import make_loss, make_penalties
 from handgrad.training.recipe import Recipe
 from handgrad.training.teachers import Teachers
-
-SILENTLY = np.errstate(divide="ignore", over="ignore", invalid="ignore")
-"""What overflows in a step is caught as a loss that is not finite."""
 
 
 @final
@@ -117,19 +115,6 @@ class Hands(Protocol):
 
     def pause(self) -> None:
         """Have everything that was learned in the task's network and optimiser."""
-
-
-def make_loss(name: str, label_smoothing: float = 0.0) -> Loss:
-    """Make the loss of this name."""
-    if name == SoftmaxCrossEntropy.name:
-        return SoftmaxCrossEntropy(label_smoothing)
-    return LOSSES[name]()
-
-
-def make_penalties(l1: float, l2: float) -> tuple[Penalty, ...]:
-    """Make the penalties of these strengths; of 0, none."""
-    first: tuple[Penalty, ...] = (L1(l1),) if l1 else ()
-    return (*first, L2(l2)) if l2 else first
 
 
 def _class_weights(examples: Examples, n_classes: int) -> NDArray[np.float32]:

@@ -19,6 +19,10 @@ GO, FIRST_STEP, UPDATES, STOPPED, QUIT = range(5)
 updates; which going-on is over; and whether all is."""
 
 
+_LINE = 16
+"""Numbers of a cache line in float32; in float64, of two."""
+
+
 @final
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a member must know before it begins; JSON, so that it can be handed to another process.
@@ -91,14 +95,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         in_whole, in_rest = self.rows(member, self.batch_size), self.rows(member, rest)
         return whole * (in_whole.stop - in_whole.start), in_rest.stop - in_rest.start
 
-    def logits(self, vector: Array, member: int) -> list[Array]:
-        """Look at a member's logits of an epoch, a block `(n_out, its images)` for each batch."""
+    def by_batch(self, vector: Array, member: int) -> tuple[Array, list[Array]]:
+        """Look at a member's logits, or what they should be, of an epoch, with an image a column.
+
+        Returns:
+            whole batches, `(batches, n_out, its images)`, and one more if any.
+        """
         in_whole, in_rest = self._images_of(member)
         n_out, whole = self.sizes[-1], self.images // self.batch_size
-        blocks = list(vector[: n_out * in_whole].reshape(whole, n_out, -1))
-        if self.images % self.batch_size:
-            blocks.append(vector[n_out * in_whole :].reshape(n_out, in_rest))
-        return blocks
+        rest = [vector[n_out * in_whole :].reshape(n_out, in_rest)] if self.images % self.batch_size else []
+        return vector[: n_out * in_whole].reshape(whole, n_out, -1), rest
 
     def extended(self) -> list[tuple[int, int]]:
         """Shapes of the layers' weights, each with its bias as one more row."""
@@ -130,9 +136,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             for member in range(self.members):
                 images = self.rows(member, batch)
                 layout[f"found/{member}/{batch}"] = ((sum(self._found_rows()), images.stop - images.start), f)
-        n_parameters = sum(rows * columns for rows, columns in self.extended())
+        numbers = self._upper_end + sum(self._first_size(member) for member in range(1, self.members))
         for name in ("theta", *OPTIMIZERS[self.optimizer].slot_names):
-            layout[name] = ((n_parameters,), f)
+            layout[name] = ((numbers,), f)
         return layout
 
     def _found_rows(self) -> list[int]:
@@ -160,8 +166,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """
         if member == 0:
             return 0
-        others: int = self.columns(0).stop + self.sizes[1] - self.columns(member).stop
-        return (self.sizes[0] + 1) * others + sum(rows * columns for rows, columns in self.extended()[1:])
+        return self._upper_end + sum(self._first_size(other) for other in range(member + 1, self.members))
+
+    def _first_size(self, member: int) -> int:
+        """The numbers that a member's first layer takes up, zeros after it included."""
+        columns = self.columns(member)
+        return _whole_lines((self.sizes[0] + 1) * (columns.stop - columns.start))
 
     def upper(self, vector: Array) -> list[Array]:
         """The layers above the first in a shared vector, bias last: `(n_in + 1, n_out)` each."""
@@ -171,24 +181,37 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _upper_begin(self) -> int:
-        neurons: int = self.columns(0).stop
-        return (self.sizes[0] + 1) * neurons
+        return self._first_size(0)
+
+    @property
+    def _upper_end(self) -> int:
+        """Where the layers above the first end, zeros after them included."""
+        return self._upper_begin + _whole_lines(sum(rows * columns for rows, columns in self.extended()[1:]))
 
     def runs(self, member: int) -> list[slice]:
-        """The numbers of a shared vector that a member owns, in the fewest pieces."""
+        """The numbers of a shared vector that a member owns, zeros between them included, in the fewest pieces."""
+        return self._runs(member, biases=True)
+
+    def weights(self, member: int) -> list[slice]:
+        """Those of them that are weights and not biases."""
+        return self._runs(member, biases=False)
+
+    def _runs(self, member: int, *, biases: bool) -> list[slice]:
         shapes = self.extended()
         begins = list(accumulate((n * m for n, m in shapes[1:]), initial=self._upper_begin))
         columns = self.columns(member)
-        first = self._first_begins(member)
-        pieces = [(first, first + shapes[0][0] * (columns.stop - columns.start))]
+        first, width = self._first_begins(member), columns.stop - columns.start
+        pieces = [(first + (0 if biases else width), first + self._first_size(member))]
         for l, rows in self.own_rows(member):
-            n_out = shapes[l][1]
-            pieces.append((begins[l - 1] + rows.start * n_out, begins[l - 1] + rows.stop * n_out))
+            n_in, n_out = shapes[l]
+            stop = rows.stop if biases else min(rows.stop, n_in - 1)
+            end = begins[l - 1] + stop * n_out
+            pieces.append((begins[l - 1] + rows.start * n_out, self._upper_end if end == begins[-1] else end))
         runs: list[slice] = []
         for begin, end in sorted(pieces):
             if runs and runs[-1].stop == begin:
                 runs[-1] = slice(runs[-1].start, end)
-            else:
+            elif begin < end:
                 runs.append(slice(begin, end))
         return runs
 
@@ -208,3 +231,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
                 owned.append((l, slice(begin, end)))
             before += n_in * n_out
         return owned
+
+
+def _whole_lines(numbers: int) -> int:
+    """Round up to whole lines of the cache, so that what follows begins with one."""
+    return -(-numbers // _LINE) * _LINE

@@ -26,7 +26,7 @@ class Load:
         optimizer: what it remembers, and how many updates it has made.
         options: that the optimiser was made with.
         rows: to learn from, `(n, n_in)`: uint8, or of the network's type.
-        white: the number in the rows that becomes 1.0.
+        white: the number in the rows that becomes 1.0; 1 where they are of the network's type.
         labels: which of the targets each row should meet, `(n,)`.
         targets: what the network should say, `(any number, n_out)`.
         weights: what each row weighs, `(n,)`, above 0; None where all weigh the same.

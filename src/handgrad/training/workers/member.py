@@ -29,8 +29,7 @@ from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
 from handgrad.engine.optimizers import OPTIMIZERS, SGD
 from handgrad.engine.penalties import L2
-from handgrad.training.task import SILENTLY, make_loss, make_penalties
-from handgrad.training.threads import limited
+from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.memory import Block, Meeting
 
@@ -38,7 +37,7 @@ TURNED_AT_ONCE = 64
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
 GRADIENT_BLOCK = 131_072
-"""Numbers of a gradient that are computed and used while they are in the cache."""
+"""Numbers of a gradient that are computed and used while they are in the cache; who owns no more moves all at once."""
 
 
 @final
@@ -83,7 +82,6 @@ class _Batch:
         upper: what each hidden layer above needs: weights with their biases, where its activations go, without and with
             their row of ones, its function and what that keeps.
         deltas: dL/dz of its images in each layer (in the first: dL/da).
-        targets: of its images.
         share: of its images.
         kept: of the loss.
         gathered: what the gradients need of all members, and where each of them has put it.
@@ -100,7 +98,6 @@ class _Batch:
     below: Array
     upper: list[tuple[Array, Array, Array, Activation, Kept]]
     deltas: list[Array]
-    targets: Array
     share: Array
     kept: Kept
     gathered: list[tuple[Array, Array]]
@@ -128,16 +125,17 @@ class Member:
         self._shared = block.arrays
         self._functions = [ACTIVATIONS[name] for name in job.activations]
         self._loss = make_loss(job.loss, job.label_smoothing)
-        self._target_columns: Array = np.ascontiguousarray(self._shared["targets"].T)
-        self._labels: NDArray[np.intp] = np.empty(job.images, np.intp)  # in the epoch's order, as are the next two
         self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
         dtype = np.dtype(job.dtype)
         self._shares: Array = np.empty(0, dtype)
-        self._l2_now: NDArray[np.float64] = np.zeros(job.steps)  # L2's strength in each step
+        self._l2_now: list[float] = []  # L2's strength in each step
         self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._first_pixel = job.cuts[number]
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
-        self._logits = job.logits(self._shared[f"logits/{number}"], number)
+        whole, rest = job.by_batch(self._shared[f"logits/{number}"], number)
+        self._logits = [*whole, *rest]
+        self._met = job.by_batch(np.empty_like(self._shared[f"logits/{number}"]), number)
+        self._targets = [*self._met[0], *self._met[1]]
         self._scale = 1.0 / job.white
         self.step = 0
 
@@ -163,7 +161,8 @@ class Member:
             self._parts.append(_Part(l, rows, W, G, slots, weights, len(W)))
         runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
         largest = max(run[0].size for run in runs)
-        self._at_once = runs if not self._rate_rides and largest <= GRADIENT_BLOCK else []
+        self._at_once = runs if largest <= GRADIENT_BLOCK else []
+        self._restrained_at_once = [[vector[run] for vector in vectors[:2]] for run in job.weights(number)]
         most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
         self._scratch: Array = np.empty(min(most, largest), dtype)
         self._whole_batches = job.images // job.batch_size
@@ -174,17 +173,27 @@ class Member:
         job, shared = self._job, self._shared
         self.step, self._optimizer.t = step, t
         order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
-        np.take(shared["labels"], order, out=self._labels, mode="clip")
+        self._meet_targets(shared["labels"][order])
         self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
         sizes = np.diff(starts, append=job.images)
-        self._l2_now = job.l2_over_batch / sizes
+        weigh = sizes
         if job.weighted:
             weights = shared["weights"][order]
             totals = np.add.reduceat(weights, starts)
             self._shares = weights / np.repeat(totals, sizes)
-            self._l2_now = job.l2_over_batch / totals.astype(np.float64)
+            weigh = totals.astype(np.float64)
+        self._l2_now = (job.l2_over_batch / weigh).tolist()
         if step < job.steps:
             self._gather(step)
+
+    def _meet_targets(self, labels: NDArray[np.intp]) -> None:
+        """Lay out what one's own images should meet, for all batches of an epoch whose `labels` come in this order."""
+        job, table, (whole, rest) = self._job, self._shared["targets"], self._met
+        end = len(whole) * job.batch_size
+        own = labels[:end].reshape(len(whole), -1)[:, job.rows(self._number, job.batch_size)]
+        whole[...] = table[own].transpose(0, 2, 1)
+        for last in rest:
+            last[...] = table[labels[end:][job.rows(self._number, job.images - end)]].T
 
     def first_layer(self) -> None:
         """Compute one's own neurons of the first layer for all images: a = f(W^T x + b)."""
@@ -214,14 +223,13 @@ class Member:
         """Turn the logits of one's own images into the first delta; the logits themselves are kept."""
         begin, delta = self.step * self._job.batch_size, batch.deltas[-1]
         own = slice(begin + batch.images.start, begin + batch.images.stop)
-        np.take(self._target_columns, self._labels[own], axis=1, out=batch.targets, mode="clip")
         riding = rate if self._rate_rides else 1.0
         if self._job.weighted:
             np.multiply(self._shares[own], riding, out=batch.share)
         else:
             batch.share.fill(riding / batch.x.shape[1])
         delta[...] = self._logits[self.step]
-        self._loss.delta(delta.T, batch.targets.T, batch.share, batch.kept)
+        self._loss.delta_of_columns(delta, self._targets[self.step], batch.share, batch.kept)
 
     def update(self, rate: float) -> None:
         """Compute one's own slices of the gradient over the whole batch, and move the weights by them."""
@@ -231,12 +239,32 @@ class Member:
             place[...] = found
         self._functions[0].backward(batch.first, batch.first_delta, batch.first_kept)
         self._squares[self.step] = 0.0
-        self._descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
+        descend = self._find if self._at_once else self._descend
+        descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
         for part, inputs, delta in batch.others:
-            self._descend(part, inputs, delta, rate)
-        for w, g, *slots in self._at_once:
-            self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
+            descend(part, inputs, delta, rate)
+        if self._at_once:
+            self._move_at_once(rate)
         self.step += 1
+
+    def _find(self, part: _Part, x: Array, delta: Array, rate: float) -> None:  # noqa: ARG002 - as `_descend`
+        """Compute the gradient x delta^T."""
+        reach = len(x)
+        if part.reached > reach:
+            part.G[reach : part.reached] = 0.0
+        part.reached = part.active if self._adds_to_gradient else reach
+        np.dot(x, delta.T, out=part.G[:reach])
+
+    def _move_at_once(self, rate: float) -> None:
+        """Move all of one's own numbers by the gradient that was found: in few calls, for each has its price."""
+        if self._restrained:
+            for w, g in self._restrained_at_once:
+                self._restrain(w, g, rate)
+        for w, g, *slots in self._at_once:
+            if self._rate_rides:
+                w -= g
+            else:
+                self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
 
     def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
         """Move W by its gradient x delta^T, in blocks of rows that stay in the cache from the product to the update."""
@@ -256,13 +284,13 @@ class Member:
                 self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
             if self._rate_rides:
                 W[begin:known] -= G[begin:known]
-            elif not self._at_once:
+            else:
                 slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
                 w = W[begin:stop].reshape(-1)
                 self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
-        decay, l2 = self._job.decay, float(self._l2_now[self.step])
+        decay, l2 = self._job.decay, self._l2_now[self.step]
         if l2:
             self._squares[self.step] += np.dot(weights, weights)
             if self._rate_rides:
@@ -315,7 +343,7 @@ class Member:
         ]
         first_kept = self._functions[0].keep(first_delta.shape, f)
         pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), self._pixels.dtype)
-        targets, share = np.empty((job.sizes[-1], n), f), np.empty(n, f)
+        share = np.empty(n, f)
         kept = tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f))
         return [
             _Batch(
@@ -328,7 +356,6 @@ class Member:
                 below=a1[:, images],
                 upper=upper,
                 deltas=deltas,
-                targets=targets,
                 share=share,
                 kept=kept,
                 gathered=gathered,
@@ -366,7 +393,7 @@ def serve(stream: BinaryIO) -> None:
     )
     rate, gone = block.arrays["rate"], 0
     block.arrays["ready"][number - 1] = 1
-    with limited(1), SILENTLY:
+    with SILENTLY:
         while True:
             while orders[GO] == gone:
                 called.wait()

@@ -28,6 +28,10 @@ _LINE = 128
 SPINS = 2000
 """Looks at another's count before a member lets go of its core: some 50 microseconds."""
 
+_THREADS = tuple(f"{name}_THREADS" for name in ("OPENBLAS_NUM", "MKL_NUM", "BLIS_NUM", "OMP_NUM", "VECLIB_MAXIMUM"))
+"""Where libraries look up how many threads to start: one, for every member has one core. Told beforehand, they need no
+threadpoolctl, which a process would load first."""
+
 AWAKE_SECONDS = 0.002
 IDLE_SECONDS = 1.0
 ASK_SECONDS = 0.05
@@ -42,15 +46,15 @@ class Block:
         handle: what another process needs to see the same block: a file descriptor, or on Windows a name.
     """
 
-    def __init__(self, layout: Layout, handle: int | str | None = None) -> None:
-        """Make a block for `layout`, or see the one that `handle` names."""
+    def __init__(self, layout: Layout, handle: int | str) -> None:
+        """See the block that `handle` names, for `layout`; the first to see it makes it."""
         size = sum(_padded(shape, dtype) for shape, dtype in layout.values())
-        if handle is None:
-            handle = f"handgrad-{secrets.token_hex(8)}" if sys.platform == "win32" else _unnamed_file(size)
         self.handle = handle
         if sys.platform == "win32":
             self._memory = mmap.mmap(-1, size, tagname=str(handle))
         else:
+            if os.fstat(int(handle)).st_size < size:
+                os.ftruncate(int(handle), size)
             self._memory = mmap.mmap(int(handle), size)
         self.arrays: dict[str, NDArray[Any]] = {}
         begin = 0
@@ -62,8 +66,22 @@ class Block:
         """Let go of the block; its memory stays for as long as somebody holds an array of it."""
         self.arrays.clear()
         del self._memory
-        if isinstance(self.handle, int):
-            os.close(self.handle)
+        forget(self.handle)
+
+
+def reserve() -> int | str:
+    """Name a block to come, so that processes that are to see it can start while its layout is found out.
+
+    Raises:
+        OSError: there can be none.
+    """
+    return f"handgrad-{secrets.token_hex(8)}" if sys.platform == "win32" else _unnamed_file()
+
+
+def forget(handle: int | str) -> None:
+    """Let go of what `reserve` gave."""
+    if isinstance(handle, int):
+        os.close(handle)
 
 
 def _padded(shape: tuple[int, ...], dtype: DTypeLike) -> int:
@@ -71,14 +89,11 @@ def _padded(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     return -(-size // _LINE) * _LINE
 
 
-def _unnamed_file(size: int) -> int:
+def _unnamed_file() -> int:
     if hasattr(os, "memfd_create"):
-        handle = os.memfd_create("handgrad")
-    else:
-        with tempfile.TemporaryFile() as file:
-            handle = os.dup(file.fileno())
-    os.ftruncate(handle, size)
-    return handle
+        return os.memfd_create("handgrad")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 @final
@@ -138,15 +153,20 @@ def _let_others_run() -> None:
         time.sleep(0)
 
 
-def start_process(block: Block) -> "subprocess.Popen[bytes]":
-    """Start a Python that runs `member.serve`, may see `block`, and waits to be told its job."""
-    inherited = (block.handle,) if isinstance(block.handle, int) else ()
+def start_process(handle: int | str) -> "subprocess.Popen[bytes]":
+    """Start a Python that runs `member.serve`, may see the block of `handle`, and waits to be told its job."""
+    inherited = (handle,) if isinstance(handle, int) else ()
     program = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
-        "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer)"
+        f"import os, sys; sys.path[:] = {sys.path!r}; "
+        "from handgrad.training.workers.member import serve; serve(sys.stdin.buffer); "
+        "os._exit(0)"  # at once: there is nothing to clear away, and its starter waits
     )
     return subprocess.Popen(  # noqa: S603 - this interpreter, this program
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, pass_fds=inherited, bufsize=0
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        pass_fds=inherited,
+        bufsize=0,
+        env={**os.environ, **dict.fromkeys(_THREADS, "1")},
     )
 
 

@@ -14,6 +14,12 @@ TRIAL_SECONDS = 0.05
 TRUST = 10
 """The better way is kept for so many times the length of the other's trial."""
 
+MORE_TRUST = 4
+"""And at most for so many times as long where it has been found the better one again and again."""
+
+WORSE = 1.25
+"""Times as long as before that a step may take until the other way is tried ahead of time."""
+
 SETTLING = 5
 """Steps after a change that tell nothing: caches are cold, and the others are on their way."""
 
@@ -33,6 +39,8 @@ class Pace:
         self._clock = clock
         self._seconds: dict[bool, float] = {}  # a step takes, each way, when it was last tried
         self._until = TRIAL_SECONDS
+        self._kept = 1  # how often the better way is kept for as long as it is trusted
+        self._left = 0  # of these
         self._steps = 0
         self._began = clock()
         self.seconds = 0.0
@@ -55,14 +63,19 @@ class Pace:
         if not may_change():
             self.begin()
             return
-        self._seconds[self.together] = elapsed / self._steps
-        other = not self.together
+        before, now = self._seconds.get(self.together, 0.0), elapsed / self._steps
+        self._seconds[self.together] = now
+        best = other = not self.together
         if other in self._seconds and self._until == TRIAL_SECONDS:  # both are known, this one freshly
             best = min(self._seconds, key=self._seconds.__getitem__)
+            self._kept = min(2 * self._kept, MORE_TRUST) if best is other else 1
+            self._left = self._kept - 1
             self._until = TRUST * TRIAL_SECONDS
+        elif self._left and now < WORSE * before:
+            self._left -= 1
+            best = self.together
         else:
             self._until = TRIAL_SECONDS
-            best = other
         self.begin()
         if best is not self.together:
             self.together = best
