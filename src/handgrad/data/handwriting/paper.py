@@ -29,10 +29,11 @@ _CLEARER = 1.5
 _LEAST_SQUARES, _EDGES = 8, 0.25
 """No digit is drawn with fewer squares on the longer side, or with edges on fewer lines of their grid."""
 
-_STROKES = (0.1, 0.2, 0.4, 0.8)
+_STROKES = (0.1, 0.2, 0.4, 0.6)
 """Of the longer side of the picture: how wide strokes may be; what is wider still is light and shadow."""
 
 _MORE = 1.1
+"""So many times as much ink must a wider window find to be believed."""
 
 _COARSE_SIDE = 256
 """Pixels of the longer side in which the paper is looked for."""
