@@ -174,7 +174,7 @@ class Reader:
         return cls(modelfile.load(path), models.sure_from(path))
 
     def read(self, source: "Picture", name: str = "what was given") -> Page:
-        """Read all digits on a picture.
+        """Read all digits on a picture: the mean of what the network says of each of its two shapes.
 
         Args:
             source: a file's name, a file's bytes, a Pillow image, or an array of any size and either polarity.
