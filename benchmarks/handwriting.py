@@ -3,7 +3,8 @@
 MNIST's 10,000 test images as they are; drawn again as a person would send them; a part of them in five places of the
 same page; the digits of fonts; and scikit-learn's 8x8 digits enlarged. Each goes as a file or an array through what
 `handgrad predict` does, and counts as wrong where no digit, or more than one, is found. Every figure of
-docs/handwriting.md is printed here. The test images are for this alone: what can be tuned was tuned on training images.
+docs/handwriting.md is printed here. The test images are for this alone: what can be tuned was tuned on
+training images, the training part of the 8x8 digits among them.
 """
 
 import argparse
@@ -135,7 +136,8 @@ def enlarged_digits(model: str, run: Run) -> None:
         large = [np.asarray(Image.fromarray(one).resize((200, 200), how)) for one in small]
         for polarity, pictures in (("light on dark", large), ("dark on light", [255 - one for one in large])):
             right = np.array([digit for digit, _ in run(partial(read, model), pictures)]) == labels
-            print(f"  {name + ', ' + polarity:28}  {share(right)}", flush=True)
+            print(f"  {name + ', ' + polarity:28}  {share(right)}")
+            print(f"    the test part alone         {share(right[len(dataset.training) :])}", flush=True)
 
 
 def seconds(model: str, test: Examples, times: int = 15) -> None:

@@ -174,7 +174,7 @@ class Reader:
         return cls(modelfile.load(path), models.sure_from(path))
 
     def read(self, source: "Picture", name: str = "what was given") -> Page:
-        """Read all digits on a picture.
+        """Read all digits on a picture: the mean of what the network says of each of its two shapes.
 
         Args:
             source: a file's name, a file's bytes, a Pillow image, or an array of any size and either polarity.
@@ -184,10 +184,13 @@ class Reader:
             HandgradError: it cannot be read as a picture; says why.
         """
         prepared = prepare(picture.read(source, name))
-        rows = np.ascontiguousarray(prepared.images.reshape(-1, _SHAPE[0] * _SHAPE[1]))
-        answers = self.model.predict_probabilities(rows) if len(rows) else np.empty((0, len(_CLASSES)))
+        answers = (self._probabilities(prepared.images) + self._probabilities(prepared.inner)) / 2
         readings = (self._reading(answer, image) for answer, image in zip(answers, prepared.images, strict=True))
         return Page(prepared, tuple(readings))
+
+    def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+        rows = np.ascontiguousarray(images.reshape(-1, _SHAPE[0] * _SHAPE[1]))
+        return self.model.predict_probabilities(rows) if len(rows) else np.empty((0, len(_CLASSES)))
 
     def _reading(self, answer: NDArray[np.floating], image: NDArray[np.uint8]) -> Reading:
         probabilities = answer.astype(np.float64).clip(0.0, 1.0)

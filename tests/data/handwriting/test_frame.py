@@ -28,7 +28,7 @@ def test_a_line_is_as_wide_as_it_was_drawn(width, slope):
         assert frame.stroke_width(line) == pytest.approx(width * 0.9, rel=0.45 / width + 0.1)
 
 
-@pytest.mark.parametrize(("line", "wanted"), [(4, frame.THINNEST), (46, None), (54, frame.THICKEST)])
+@pytest.mark.parametrize(("line", "wanted"), [(4, frame.THINNEST), (46, None), (70, frame.THICKEST)])
 def test_a_pen_is_brought_to_the_range(seven, line, wanted):
     mask = seven((400, 400), (60, 60, 340, 340), line) < 128
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -39,6 +39,15 @@ def test_a_pen_is_brought_to_the_range(seven, line, wanted):
 
     assert max(glyph.shape) == pytest.approx(frame.FINE * frame.LONG_SIDE, rel=0.2)
     assert frame.stroke_width(glyph) * 20 / max(glyph.shape) == pytest.approx(wanted or before, rel=0.12)
+
+
+def test_a_stroke_that_fades_is_no_thinner():
+    across = np.clip(1.5 - np.abs(np.arange(80) - 40) / 10, 0, 1)  # soft edges, at half of the strength 20 pixels apart
+    strength = (across[:, None] * np.linspace(1, 0.6, 200)).astype(np.float32)
+
+    glyph = frame.glyph_of(strength, strength > 0.5)
+
+    assert glyph[:, -20:].sum() == pytest.approx(glyph[:, :20].sum(), rel=0.1)
 
 
 @given(st.integers(1, 240), st.integers(1, 240), st.randoms(use_true_random=False))

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from handgrad.data.handwriting import frame, paper, picture
+from handgrad.data.handwriting.digits import find_digits
+from handgrad.data.handwriting.paper import Ink
 from handgrad.data.handwriting.prepare import prepare
 from handgrad.errors import HandgradError
 
@@ -64,6 +66,30 @@ def test_light_makes_no_difference(seven, alone, kind):
 
     assert 1 == len(images)
     assert alike(images[0], alone)
+
+
+def test_a_picture_of_eight_by_eight_keeps_its_wide_strokes():
+    rows = ("00396000", "02999200", "04608500", "00007600", "00019200", "00085000", "00399788", "00999999")
+    array = np.array([[int(level) for level in row] for row in rows]).repeat(25, axis=0).repeat(25, axis=1)
+
+    (digit,) = prepared(array).digits
+
+    assert (128, 84) <= digit.mask.shape
+    assert digit.mask[-12:, 24:].all()
+
+
+def test_a_faint_part_belongs_to_the_digit_and_what_is_another_s_does_not():
+    strength = np.zeros((200, 200), np.float32)
+    strength[40:160, 50:60] = strength[40:160, 80:90] = strength[40:160, 100:110] = 1
+    strength[40:50, 50:90] = 1
+    strength[80:84, 60:80] = 0.4  # a bar between the first two
+    ink = Ink(strength, strength > 0.5, 1 - strength, light_on_dark=False)
+
+    first, second = find_digits(ink)
+
+    assert first.strength[42, 30] == 1 == first.strength.max()
+    np.testing.assert_array_equal(first.strength[40:44, 12:16], np.float32(0.4))
+    assert second.strength.shape == (120, 10)
 
 
 @pytest.mark.parametrize("kind", ["slope", "vignette", "sharp shadow", "spots"])

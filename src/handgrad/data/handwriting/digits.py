@@ -40,7 +40,12 @@ _ACROSS, _MARGIN, _COVERED, _DIGIT_ON_PAGE = 0.9, 0.15, 0.6, 0.08
 """Of a side of the picture. An edge of the page goes across so much of it, within this margin or covering so much of
 the border; and it is one only beside something at least so long."""
 
-_BLOT = 0.4
+_BLOT, _SOLID = 0.4, 0.65
+"""Of the longer side, how wide a blot is at least; of the ink's strength, how dark it is everywhere: a loop that is
+filled by blur is fainter."""
+
+_FAINT = 0.05
+"""Of a digit's longer side: so far around its ink, what is fainter can be a part of it."""
 
 _SHEET, _FILLED, _RIM, _WIDE, _STRAIGHT = 0.15, 0.7, 0.04, 0.6, 0.95
 """A sheet of paper covers so much of the picture and of its own box, and is looked at without so much of its rim. Where
@@ -58,7 +63,7 @@ class Digit:
 
     Attributes:
         box: where it stands.
-        strength: `(height, width)` of the box: 0 paper, 1 ink, without what belongs to others.
+        strength: `(height, width)` of the box: 0 paper, 1 ink, without what is others' or far from the mask.
         mask: where it is ink.
     """
 
@@ -74,7 +79,7 @@ def find_digits(ink: Ink) -> list[Digit]:
     groups = [np.array(group) for group in joined(pieces.boxes, kept)]
     boxes = [_around(pieces.boxes[group]) for group in groups]
     found = [_cut(ink, pieces, groups[i], boxes[i]) for i in in_reading_order(boxes)]
-    return [digit for digit in found if not is_blot(digit.mask)]
+    return [digit for digit in found if not is_blot(digit.strength > _SOLID)]
 
 
 def is_blot(mask: Mask) -> bool:
@@ -204,5 +209,10 @@ def _gap(a: Box, b: Box) -> float:
 def _cut(ink: Ink, pieces: Pieces, group: NDArray[np.intp], box: Box) -> Digit:
     top, left, bottom, right = box
     mask = pieces.paint(group)[top:bottom, left:right]
-    near = window.largest(mask.astype(np.float32), 3)
-    return Digit(box, ink.strength[top:bottom, left:right] * near, mask)
+    others = ink.mask[top:bottom, left:right] & ~mask
+    near = _around_mask(mask, max(1, int(_FAINT * max(mask.shape)))) & ~_around_mask(others, 1)
+    return Digit(box, ink.strength[top:bottom, left:right] * (near | mask), mask)
+
+
+def _around_mask(mask: Mask, reach: int) -> Mask:
+    return window.largest(mask.astype(np.float32), 2 * reach + 1) > 0

@@ -5,9 +5,12 @@ centre of mass to the centre of 28x28 (Y. LeCun, C. Cortes and C. Burges, "The M
 A pen that is much thinner or thicker than theirs is brought to their range on the way.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from handgrad.data.handwriting import window
 from handgrad.data.handwriting.distance import distance_to
 from handgrad.data.handwriting.pieces import Mask
 from handgrad.data.handwriting.window import Grey
@@ -22,8 +25,18 @@ FINE = 12
 _OFF_CENTRE = 0.52
 """Half a pixel, for the mass is moved by whole ones, and what the rounding of greys adds to that."""
 
-THINNEST, THICKEST = 2.6, 3.6
+THINNEST, THICKEST = 2.6, 4.0
 """Strokes, in pixels of MNIST: what is outside is brought to the nearer of the two."""
+
+_NEAR = 0.2
+"""Of the digit's longer side: so far is looked for how strong the ink is that a stroke ends in."""
+
+_WEAKEST = 0.5
+"""Of the strength of the ink: a stroke that is weaker still is measured as if it were so strong."""
+
+EDGE, INNER_EDGE = 0.5, 0.65
+"""Where a stroke ends, of the strength of the ink near it; and where it does if the picture is so blurred that half of
+the strength lies outside of the stroke, or fills a loop."""
 
 
 def stroke_width(mask: Mask) -> float:
@@ -35,19 +48,23 @@ def stroke_width(mask: Mask) -> float:
     return 8 * int(np.count_nonzero(mask)) / (np.pi * outline) if outline else 0.0
 
 
-def glyph_of(strength: Grey, mask: Mask, thinnest: float = THINNEST, thickest: float = THICKEST) -> Mask:
+def glyph_of(
+    strength: Grey, mask: Mask, edge: float = EDGE, thinnest: float = THINNEST, thickest: float = THICKEST
+) -> Mask:
     """The shape of one digit, its longer side about 20 x `FINE` pixels, its strokes brought to MNIST's range.
 
     Args:
         strength: `(height, width)`: 0 paper, 1 ink; the box of one digit.
         mask: where it is ink.
+        edge: where a stroke ends, of the strength of the ink near it; a thin one ends later.
         thinnest: in pixels of MNIST.
         thickest: likewise.
     """
     width = stroke_width(mask) * LONG_SIDE / max(mask.shape)
+    fine = _cut(_resampled(strength, FINE * LONG_SIDE / max(mask.shape)), min(edge, width / 3))
+    width = stroke_width(fine) * LONG_SIDE / max(fine.shape)
     wanted = min(max(width, thinnest), thickest)
     reach = round(FINE * LONG_SIDE / 2 * (wanted - width) / (LONG_SIDE - wanted))  # thicker also is longer
-    fine = _resampled(strength, FINE * LONG_SIDE / max(mask.shape), min(0.5, width / 3))
     if reach > 0:
         fine = np.asarray(distance_to(np.pad(fine, reach + 1), reach + 2) <= reach)
     elif reach < 0:
@@ -66,6 +83,11 @@ def framed(glyph: Mask) -> NDArray[np.uint8]:
     picture = np.zeros((SIDE, SIDE), np.uint8)
     picture[top : top + small_height, left : left + small_width] = np.rint(grey)
     return picture
+
+
+def all_framed(glyphs: Iterable[Mask]) -> NDArray[np.uint8]:
+    """What `framed` makes of each, `(n, 28, 28)`."""
+    return np.array([framed(glyph) for glyph in glyphs], np.uint8).reshape(-1, SIDE, SIDE)
 
 
 def area_weights(n: int, m: int) -> Grey:
@@ -100,14 +122,18 @@ def _centre_of_mass(sums: NDArray[np.floating]) -> float:
     return float(sums @ np.arange(len(sums)) / sums.sum())
 
 
-def _resampled(strength: Grey, scale: float, share: float) -> Mask:
-    """The shape, larger or smaller, where the strength is `share` or more."""
+def _resampled(strength: Grey, scale: float) -> Grey:
     from PIL import Image  # noqa: PLC0415 - imported late: `handgrad --help` does without
 
     height, width = (max(1, round(n * scale)) for n in strength.shape)
-    image = Image.fromarray(strength).resize((width, height), Image.Resampling.BICUBIC)
-    grey = np.asarray(image)
-    shape: Mask = grey >= min(share, float(grey.max()))
+    return np.asarray(Image.fromarray(strength).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _cut(strength: Grey, share: float) -> Mask:
+    """Where the ink is at least `share` as strong as it is nearby: where a pen was pressed less, it is no thinner."""
+    width = int(_NEAR * max(strength.shape)) | 1
+    nearby = window.mean(window.largest(strength, width), width // 2 | 1)
+    shape: Mask = strength >= share * np.maximum(nearby, min(_WEAKEST, float(strength.max())))
     return shape
 
 

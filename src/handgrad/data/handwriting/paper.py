@@ -29,10 +29,11 @@ _CLEARER = 1.5
 _LEAST_SQUARES, _EDGES = 8, 0.25
 """No digit is drawn with fewer squares on the longer side, or with edges on fewer lines of their grid."""
 
-_STROKES = (0.1, 0.2, 0.4)
+_STROKES = (0.1, 0.2, 0.4, 0.6)
 """Of the longer side of the picture: how wide strokes may be; what is wider still is light and shadow."""
 
-_MUCH_MORE = 1.25
+_MORE = 1.1
+"""So many times as much ink must a wider window find to be believed."""
 
 _COARSE_SIDE = 256
 """Pixels of the longer side in which the paper is looked for."""
@@ -111,7 +112,7 @@ def find_ink(grey: Grey) -> Ink | None:
     """Find the ink, or None where there is none.
 
     The paper is looked for with a narrow window first, which even a sharp shadow does not disturb. Where a window twice
-    as wide finds much more ink, the strokes were wider than the first one.
+    as wide finds more ink, the strokes were wider than the first one.
     """
     smooth = window.mean(grey, 3)
     light = light_of(smooth)
@@ -121,7 +122,7 @@ def find_ink(grey: Grey) -> Ink | None:
     found: Ink | None = None
     for share in _STROKES:
         wider = _ink_under(even, paper_under(even, share), light_on_dark)
-        if found and wider and np.count_nonzero(wider.mask) <= _MUCH_MORE * np.count_nonzero(found.mask):
+        if found and wider and np.count_nonzero(wider.mask) <= _MORE * np.count_nonzero(found.mask):
             return found
         found = wider or found
     return found

@@ -25,6 +25,7 @@ class Prepared:
         digits: each digit's ink, in reading order; empty where nothing is drawn or the picture was left as it is.
         glyphs: each digit's shape, strokes as wide as MNIST's.
         images: what a network reads, `(n, 28, 28)`.
+        inner: the same with strokes that end where the ink is stronger, which differ where the picture is blurred.
     """
 
     colours: Colours
@@ -33,6 +34,7 @@ class Prepared:
     digits: tuple[Digit, ...]
     glyphs: tuple[NDArray[np.bool_], ...]
     images: NDArray[np.uint8]
+    inner: NDArray[np.uint8]
 
     @property
     def boxes(self) -> list[Box]:
@@ -49,7 +51,7 @@ def prepare(colours: Colours) -> Prepared:
     grey = paper.grey_of(small)
     for as_given in (small[:, :, 0], 255 - small[:, :, 0]):
         if frame.is_framed(as_given):
-            return Prepared(colours, grey, None, (), (), as_given[None])
+            return Prepared(colours, grey, None, (), (), as_given[None], as_given[None])
     grey = paper.enlarged(grey)
     ink = paper.find_ink(grey)
     if ink and (sheet := digits.sheet_in(ink)) is not None:  # paper on a desk: what is drawn is drawn on the paper
@@ -58,5 +60,5 @@ def prepare(colours: Colours) -> Prepared:
         ink = paper.find_ink(grey)
     found = tuple(digits.find_digits(ink)) if ink else ()
     glyphs = tuple(frame.glyph_of(digit.strength, digit.mask) for digit in found)
-    images = [frame.framed(glyph) for glyph in glyphs]
-    return Prepared(colours, grey, ink, found, glyphs, np.array(images, np.uint8).reshape(-1, frame.SIDE, frame.SIDE))
+    inner = (frame.glyph_of(digit.strength, digit.mask, frame.INNER_EDGE) for digit in found)
+    return Prepared(colours, grey, ink, found, glyphs, frame.all_framed(glyphs), frame.all_framed(inner))
