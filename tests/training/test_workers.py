@@ -95,6 +95,17 @@ def test_two_learn_what_one_learns(changes, spots, crews):
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
 
 
+@pytest.mark.parametrize("numbers", [1, 40, 100])
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.1, "l2": 1e-3}, {"l1": 1e-3}])
+def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch):
+    monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", numbers)
+    recipe = SMALL.but(**changes)
+
+    alone, in_blocks = train_undivided(recipe, spots), train(recipe, spots, 1)
+
+    np.testing.assert_allclose(in_blocks.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+
+
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.5}])
 @pytest.mark.parametrize("penalty", [{"l1": 0.03}, {"l2": 0.3}, {}])
 def test_weights_of_dark_pixels_are_pulled_once_a_step(changes, penalty, spots):
