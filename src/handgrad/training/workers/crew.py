@@ -33,7 +33,7 @@ from handgrad.training.workers.memory import Block, Meeting, forget, reserve, st
 from handgrad.training.workers.pace import Pace
 
 _AT_ONCE = 4096
-"""Images whose pixels are sorted at once."""
+"""Images that are copied at once, their pixels in the new order."""
 
 _COUNTED_AT_ONCE = 255
 """Images whose lit pixels are counted at once, in bytes."""
