@@ -46,11 +46,26 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
     rows, columns = some(64, 784), some(784, 64)
     yield "turning 64 images into columns", lambda: np.copyto(rows, pixels), lambda: np.copyto(columns, pixels.T)
 
+    for batch in (64, 512):
+        own, x = GENERATOR.integers(0, 256, (batch, 311), np.uint8), some(311, batch)
+        turned = np.empty((311, batch), np.uint8)
+        yield (
+            f"311 pixels of {batch} images turned as bytes, then made numbers",
+            lambda own=own, x=x: np.copyto(x, own.T),
+            lambda own=own, x=x, turned=turned: (np.copyto(turned, own.T), np.copyto(x, turned)),
+        )
+
     x, W, z = some(64, 784), some(784, 128), some(64, 128)
     yield (
         "pixels sorted, only the first 621 multiplied",
         lambda: np.dot(x, W, out=z),
         lambda: np.dot(x[:, :621], W[:621], out=z),
+    )
+    logits = some(10, 4096)
+    yield (
+        "the class of 4,096 images, through the largest logit",
+        lambda: logits.argmax(axis=0),
+        lambda: np.equal(logits, np.maximum.reduce(logits, axis=0)).argmax(axis=0),
     )
     a, zeros = some(64, 128), np.zeros((64, 128), np.float32)
     yield (

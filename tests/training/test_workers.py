@@ -106,6 +106,45 @@ def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch)
     np.testing.assert_allclose(in_blocks.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
 
 
+@pytest.mark.parametrize("lit", [0, 1, 2])
+def test_a_member_may_have_no_pixels(lit, spots):
+    pixels = spots.training.images.copy()
+    pixels[:, lit:] = 0
+    dark = replace(spots, training=replace(spots.training, images=pixels))
+
+    alone, together = train_undivided(SMALL, dark), train(SMALL, dark, 2)
+
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("blocks", [1, 1_000_000])
+def test_weights_of_dark_pixels_roll_on(blocks, spots, monkeypatch):
+    monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", blocks)
+    pixels = spots.training.images.copy()
+    pixels[:, 3:7] = 0
+    dark = replace(spots, training=replace(spots.training, images=pixels))
+    runs = Run(SMALL.but(optimizer="momentum"), dark), Run(SMALL.but(optimizer="momentum"), dark, 1)
+    runs[0].shares = 0
+    before = runs[0].network.theta.copy()
+    for run in runs:
+        run._task.optimizer.slots["velocity"].fill(0.01)  # as after steps with other images
+        list(run.records())
+
+    alone, together = (run.network.theta for run in runs)
+    np.testing.assert_allclose(together, alone, rtol=2e-3, atol=2e-5)
+    (W, _), *_ = runs[1].network.views(together - before)
+    assert np.all(W[3:7] < 0.0)
+
+
+@pytest.mark.parametrize("workers", [3, 4])
+def test_more_than_two_learn_it_too(workers, spots):
+    recipe = SMALL.but(hidden_layer_sizes=(8, 5, 7, 4))
+
+    alone, together = train_undivided(recipe, spots), train(recipe, spots, workers)
+
+    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
+
+
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.5}])
 @pytest.mark.parametrize("penalty", [{"l1": 0.03}, {"l2": 0.3}, {}])
 def test_weights_of_dark_pixels_are_pulled_once_a_step(changes, penalty, spots):
@@ -335,7 +374,7 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         batch_size=4,
         images=9,
         targets=3,
-        cuts=(*range(members), 10),
+        pixels=(4, 3, 3)[:members],
         white=255,
         loss="cross_entropy",
         label_smoothing=0.0,
@@ -353,7 +392,7 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         first = job.first(theta, member)
         assert 0 == (first.ctypes.data - theta.ctypes.data) % 64
         first[...] += 1
-        job.first(biases, member)[0] = 1
+        job.first(biases, member)[: job.bias_rows(member)] = 1
         for layer, rows in job.own_rows(member):
             job.upper(theta)[layer - 1][rows] += 1
         for run in job.runs(member):
@@ -364,7 +403,8 @@ def test_the_numbers_of_all_layers_are_owned_once(members):
         layer[-1] = 1
 
     assert {0, 1} >= set(theta)
-    assert sum(rows * columns for rows, columns in job.extended()) == theta.sum()
+    above = sum(rows * columns for rows, columns in job.extended()[1:])
+    assert 7 * (1 + sum(job.pixels)) + above == theta.sum()
     assert [1] * numbers == in_runs.tolist()
     assert (theta - biases).tolist() == (weights * theta).tolist()  # zeros at the ends of lines do not matter
     assert {0, 1} >= set(weights)

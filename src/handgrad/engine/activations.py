@@ -78,8 +78,8 @@ class ReLU(Activation):
         np.maximum(a, zeros, out=a)  # twice as fast as against a scalar
 
     def backward(self, a: Array, delta: Array, kept: Kept) -> None:
-        _, lit = kept
-        np.greater(a, 0.0, out=lit)
+        zeros, lit = kept
+        np.greater(a, zeros, out=lit)
         np.multiply(delta, lit, out=delta)
 
 

@@ -13,6 +13,9 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
 from handgrad.training.named import SILENTLY
 
+COUNTED_AT_ONCE = 4096
+"""Images whose logits are read while they are in the cache, and in memory that need not be asked for anew."""
+
 
 @final
 class Tally:
@@ -55,16 +58,22 @@ class Tally:
 
         Each batch is summed up by itself, so that the figures do not hang on when they are asked for.
         """
-        size = self._batch_size
-        begin, end = self._counted * size, min(step * size, len(self._labels))
+        at_once = max(COUNTED_AT_ONCE // self._batch_size, 1)
+        counted: list[tuple[float, int]] = []
+        for begin in range(self._counted, step, at_once):
+            counted += self._count(begin, min(begin + at_once, step))
         self._counted = step
-        if begin >= end:
-            return []
-        logits, labels = self.logits[:, begin:end].T, self._labels[begin:end]
+        return counted
+
+    def _count(self, first: int, last: int) -> list[tuple[float, int]]:
+        size = self._batch_size
+        begin, end = first * size, min(last * size, len(self._labels))
+        logits, labels = self.logits[:, begin:end], self._labels[begin:end]
         starts = np.arange(0, end - begin, size)
-        targets = np.take(self._target_columns, labels, axis=1).T  # an image a column, as the logits
-        losses = self._loss.of_rows(logits, targets)
+        targets = np.take(self._target_columns, labels, axis=1)
+        losses = self._loss.of_rows(logits.T, targets.T)
         weights = np.ones_like(losses) if self._all_weights is None else self._weights[begin:end]
         means = np.add.reduceat(losses * weights, starts) / np.add.reduceat(weights, starts)
-        correct = np.add.reduceat(logits.argmax(axis=1) == labels, starts, dtype=np.intp)
+        classes = np.equal(logits, np.maximum.reduce(logits, axis=0)).argmax(axis=0)  # half the time of logits.argmax
+        correct = np.add.reduceat(classes == labels, starts, dtype=np.intp)
         return list(zip(means.tolist(), correct.tolist(), strict=True))

@@ -9,7 +9,6 @@ import platform
 import subprocess
 import sys
 from contextlib import suppress
-from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -305,7 +304,10 @@ class Crew(Hands):
         network, rows, white = self._network, load.rows, load.white
         if rows.dtype == network.dtype:
             rows, white = levels(rows) or (rows, white)
-        self._order_of_pixels, last_lit = _sort_pixels(rows)
+        order, lit = _sort_pixels(rows)
+        # A pixel that no row lights never moves its weights, unless something besides the gradient does.
+        moving = len(order) if self._all_move(load, order[lit:]) else lit
+        self._own_pixels = [order[member:moving:shares] for member in range(shares)]
         self._job = Job(
             members=shares,
             sizes=(network.n_in, *(layer.n_out for layer in network.layers if isinstance(layer, Dense))),
@@ -315,7 +317,7 @@ class Crew(Hands):
             targets=len(load.targets),
             dtype=str(network.dtype),
             pixel=str(rows.dtype),
-            cuts=_cut(last_lit, load.batch_size, shares, network.n_in),
+            pixels=tuple(len(own) for own in self._own_pixels),
             white=white,
             loss=load.loss,
             label_smoothing=load.label_smoothing,
@@ -331,31 +333,35 @@ class Crew(Hands):
         self._tally, self._told = Tally(loss, load.batch_size, load.labels, load.targets, load.weights), 0
         self._block: Block = Block(self._job.layout(), self._handle)
         self._shared: dict[str, NDArray[Any]] = self._block.arrays
-        self._share_out(load, rows, last_lit)
+        self._share_out(load, rows)
 
-    def _share_out(self, load: Load, rows: NDArray[Any], last_lit: NDArray[np.int32]) -> None:
+    def _all_move(self, load: Load, unlit: NDArray[np.intp]) -> bool:
+        """Say whether weights of pixels that no row lights may move: penalties move them, and what is remembered."""
+        if load.optimizer.decay or load.l1 or load.l2 or load.l2_over_batch:
+            return True
+        return any(self._layers(slot)[0][0][unlit].any() for slot in self._optimizer.slots.values())
+
+    def _share_out(self, load: Load, rows: NDArray[Any]) -> None:
         self._share_images(rows)
         shared = self._shared
-        shared["last_lit"][...], shared["labels"][...], shared["targets"][...] = last_lit, load.labels, load.targets
+        shared["labels"][...], shared["targets"][...] = load.labels, load.targets
         if load.weights is not None:
             shared["weights"][...] = load.weights
         for name, array in shared.items():
-            if name.startswith("x/"):
-                array[:, 0] = 1.0
-            elif name.startswith("a1/"):
-                array[:, -1] = 1.0
-            elif name.startswith("found/"):
+            if name.startswith("found/"):
                 for above in self._job.found(array)[0]:
                     above[-1] = 1.0
 
     def _share_images(self, images: NDArray[Any]) -> None:
-        """Copy the images with their pixels in the new order, to each member those that it gathers."""
-        cuts, shared = self._job.cuts, self._shared
+        """Copy to each member its own pixels of the images, in the new order; find the last lit one of each image."""
+        reached = self._shared["reached"]
         for begin in range(0, len(images), _AT_ONCE):
             rows = slice(begin, begin + _AT_ONCE)
-            for member, (first, end) in enumerate(pairwise(cuts)):
-                own, place = self._order_of_pixels[first:end], shared[f"pixels/{member}"][rows]
+            for member, own in enumerate(self._own_pixels):
+                place = self._shared[f"pixels/{member}"][rows]
                 np.take(images[rows], own, axis=1, out=place, mode="clip")  # the one mode that does not buffer
+                count = np.arange(1, len(own) + 1, dtype=np.min_scalar_type(len(own)))
+                np.multiply(place != 0, count).max(axis=1, initial=0, out=reached[member, rows])
 
     def _vectors(self) -> list[tuple[str, Array]]:
         return [("theta", self._network.theta), *self._optimizer.slots.items()]
@@ -364,9 +370,9 @@ class Crew(Hands):
         """Lay a vector of the network out as the members want it."""
         (W, b), *above = self._layers(vector)
         for member in range(self._job.members):
-            columns, first = self._job.columns(member), self._job.first(shared, member)
-            first[0] = b[columns]
-            first[1:] = W[self._order_of_pixels, columns]
+            bias, first = self._job.bias_rows(member), self._job.first(shared, member)
+            first[:bias] = b
+            first[bias:] = W[self._own_pixels[member]]
         for (W, b), extended in zip(above, self._job.upper(shared), strict=True):
             extended[:-1], extended[-1] = W, b
 
@@ -374,9 +380,10 @@ class Crew(Hands):
         """Undo `_spread`."""
         (W, b), *above = self._layers(vector)
         for member in range(self._job.members):
-            columns, first = self._job.columns(member), self._job.first(shared, member)
-            b[columns] = first[0]
-            W[self._order_of_pixels, columns] = first[1:]
+            bias, first = self._job.bias_rows(member), self._job.first(shared, member)
+            if bias:
+                b[...] = first[0]
+            W[self._own_pixels[member]] = first[bias:]
         for (W, b), extended in zip(above, self._job.upper(shared), strict=True):
             W[...], b[...] = extended[:-1], extended[-1]
 
@@ -392,25 +399,13 @@ class Crew(Hands):
                 )
 
 
-def _sort_pixels(images: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Order the pixels by how often they are lit, most often first; find each image's last lit one, -1 if none is."""
-    blocks = [slice(begin, begin + _COUNTED_AT_ONCE) for begin in range(0, len(images), _COUNTED_AT_ONCE)]
+def _sort_pixels(images: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
+    """Order the pixels by how often they are lit, most often first; count those that ever are."""
     lit = np.zeros(images.shape[1], np.intp)
-    for rows in blocks:  # a byte can count as many; it is a third of the work
-        lit += np.add.reduce((images[rows] != 0).view(np.uint8), axis=0, dtype=np.uint8)
-    order = np.argsort(np.negative(lit), kind="stable")
-    place, last = np.empty(len(order), np.min_scalar_type(-len(order) - 1)), np.empty(len(images), np.int32)
-    place[order] = np.arange(1, len(order) + 1)
-    for rows in blocks:
-        last[rows] = np.multiply(images[rows] != 0, place).max(axis=1)
-    last -= 1
-    return order, last
-
-
-def _cut(last_lit: NDArray[np.int32], batch: int, members: int, pixels: int) -> tuple[int, ...]:
-    """Share out evenly the pixels that a usual batch reaches: where each member's begin, and where the last's end."""
-    usual = int(np.quantile(last_lit, 1.0 - 0.5 / batch)) + 1
-    return (*(member * usual // members for member in range(members)), pixels)
+    for begin in range(0, len(images), _COUNTED_AT_ONCE):  # a byte can count as many; it is a third of the work
+        some = images[begin : begin + _COUNTED_AT_ONCE] != 0
+        lit += np.add.reduce(some.view(np.uint8), axis=0, dtype=np.uint8)
+    return np.argsort(np.negative(lit), kind="stable"), int(np.count_nonzero(lit))
 
 
 def _ends(process: subprocess.Popen[bytes]) -> bool:

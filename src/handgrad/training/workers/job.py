@@ -1,7 +1,7 @@
 """What a crew is to do, and where in the shared memory everything lies.
 
-A `Job` is all that a member in another process must be told. Whatever follows from it (who owns which columns and rows,
-the layout of the memory) is computed by each member for itself, and comes out the same.
+A `Job` is all that a member in another process must be told. Whatever follows from it (who owns which rows, the layout
+of the memory) is computed by each member for itself, and comes out the same.
 """
 
 from itertools import accumulate, pairwise
@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         targets: that an image may be asked to meet: one for each class, or for each image.
         dtype: of every number that is computed with.
         pixel: type of a pixel.
-        cuts: where the pixels that each member gathers begin, and where the last member's end.
+        pixels: how many of them each member owns; of the others, the weights never move.
         white: the pixel value that becomes 1.0.
         loss: its name.
         label_smoothing: of the cross-entropy.
@@ -57,7 +57,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     targets: int
     dtype: str = "float32"
     pixel: str = "uint8"
-    cuts: tuple[int, ...]
+    pixels: tuple[int, ...]
     white: int
     loss: str
     label_smoothing: float
@@ -80,10 +80,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         rest = self.images % self.batch_size
         return (self.batch_size, rest) if rest else (self.batch_size,)
 
-    def columns(self, member: int) -> slice:
-        """The neurons of the first layer that a member owns."""
-        n = self.sizes[1]
-        return slice(member * n // self.members, (member + 1) * n // self.members)
+    def bias_rows(self, member: int) -> int:
+        """How many of a member's rows of the first layer's weights, the first of them, are its bias: 1 or 0."""
+        return 1 if member == 0 else 0
+
+    def first_rows(self, member: int) -> int:
+        """How many rows of the first layer's weights a member owns."""
+        return self.bias_rows(member) + self.pixels[member]
 
     def rows(self, member: int, batch: int) -> slice:
         """The images of a batch that a member takes through the upper layers."""
@@ -112,7 +115,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def layout(self) -> Layout:
         """What the members share."""
-        n_in, n_out = self.sizes[0], self.sizes[-1]
+        n_out = self.sizes[-1]
         f = np.dtype(self.dtype)
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "arrivals": ((self.members, 16), np.int64),
@@ -120,7 +123,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             "ready": ((self.members - 1,), np.int64),
             "rate": ((1,), np.float64),
             "order": ((self.images,), np.intp),
-            "last_lit": ((self.images,), np.int32),
+            "reached": ((self.members, self.images), np.int32),
             "labels": ((self.images,), np.intp),
             "targets": ((self.targets, n_out), f),
             "weights": ((self.images if self.weighted else 0,), f),
@@ -128,13 +131,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         for member in range(self.members):
             layout[f"logits/{member}"] = ((n_out * sum(self._images_of(member)),), f)
             layout[f"squares/{member}"] = ((self.steps,), np.float64)
-        for member, (begin, end) in enumerate(pairwise(self.cuts)):
-            layout[f"pixels/{member}"] = ((self.images, end - begin), self.pixel)
+            layout[f"pixels/{member}"] = ((self.images, self.pixels[member]), self.pixel)
         for batch in self.batches:
-            layout[f"x/{batch}"] = ((2, n_in + 1, batch), f)
-            layout[f"a1/{batch}"] = ((2, self.sizes[1] + 1, batch), f)
             for member in range(self.members):
                 images = self.rows(member, batch)
+                layout[f"partial/{member}/{batch}"] = ((self.sizes[1], batch), f)
                 layout[f"found/{member}/{batch}"] = ((sum(self._found_rows()), images.stop - images.start), f)
         numbers = self._upper_end + sum(self._first_size(member) for member in range(1, self.members))
         for name in ("theta", *OPTIMIZERS[self.optimizer].slot_names):
@@ -142,22 +143,32 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return layout
 
     def _found_rows(self) -> list[int]:
-        """Rows of what a member finds out about its own images: activations above the first, with ones; deltas."""
-        return [*(size + 1 for size in self.sizes[2:-1]), *self.sizes[1:]]
+        """Rows of what a member finds out about its own images: activations, each with a row of ones; deltas."""
+        return [*(size + 1 for size in self.sizes[1:-1]), *self.sizes[1:]]
 
     def found(self, block: Array) -> tuple[list[Array], list[Array]]:
-        """Look at a member's block: activations of the hidden layers above the first, deltas of every layer."""
+        """Look at a member's block: activations of the hidden layers, deltas of every layer."""
         rows = self._found_rows()
         ends = list(accumulate(rows))
         views = [block[end - n : end] for n, end in zip(rows, ends, strict=True)]
-        hidden = len(self.sizes) - 3
+        hidden = len(self.sizes) - 2
         return views[:hidden], views[hidden:]
 
+    def inputs_found(self, member: int) -> slice:
+        """Which rows of every member's block meet the rows of the layers above the first that one member owns."""
+        begins = list(accumulate((size + 1 for size in self.sizes[1:-1]), initial=0))
+        runs = [(begins[l - 1] + rows.start, begins[l - 1] + rows.stop) for l, rows in self.own_rows(member)]
+        return slice(runs[0][0], runs[-1][1]) if runs else slice(0, 0)  # they follow each other
+
+    def deltas_found(self) -> slice:
+        """Which rows of a member's block are the deltas of all layers."""
+        rows = self._found_rows()
+        return slice(sum(rows[: len(self.sizes) - 2]), sum(rows))
+
     def first(self, vector: Array, member: int) -> Array:
-        """A member's columns of the first layer in a shared vector, bias first: `(n_in + 1, columns)`."""
-        rows, columns = self.sizes[0] + 1, self.columns(member)
-        begin = self._first_begins(member)
-        return vector[begin : begin + rows * (columns.stop - columns.start)].reshape(rows, -1)
+        """A member's rows of the first layer in a shared vector, `(first_rows, n_1)`: the bias, if it has it, first."""
+        begin, rows, columns = self._first_begins(member), self.first_rows(member), self.sizes[1]
+        return vector[begin : begin + rows * columns].reshape(rows, columns)
 
     def _first_begins(self, member: int) -> int:
         """Where a member's first layer lies: member 0's, then the layers above, then the other members', last first.
@@ -170,8 +181,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def _first_size(self, member: int) -> int:
         """The numbers that a member's first layer takes up, zeros after it included."""
-        columns = self.columns(member)
-        return _whole_lines((self.sizes[0] + 1) * (columns.stop - columns.start))
+        return _whole_lines(self.first_rows(member) * self.sizes[1])
 
     def upper(self, vector: Array) -> list[Array]:
         """The layers above the first in a shared vector, bias last: `(n_in + 1, n_out)` each."""
@@ -199,9 +209,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def _runs(self, member: int, *, biases: bool) -> list[slice]:
         shapes = self.extended()
         begins = list(accumulate((n * m for n, m in shapes[1:]), initial=self._upper_begin))
-        columns = self.columns(member)
-        first, width = self._first_begins(member), columns.stop - columns.start
-        pieces = [(first + (0 if biases else width), first + self._first_size(member))]
+        first, bias = self._first_begins(member), self.bias_rows(member) * self.sizes[1]
+        pieces = [(first + (0 if biases else bias), first + self._first_size(member))]
         for l, rows in self.own_rows(member):
             n_in, n_out = shapes[l]
             stop = rows.stop if biases else min(rows.stop, n_in - 1)

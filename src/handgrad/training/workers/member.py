@@ -1,16 +1,18 @@
 """The divided step: what each member of a crew does with one batch.
 
-Here an image is a column: `x` is `(features, batch)` and z = W^T x. The first layer is divided by *neurons*: a member
-multiplies the whole batch by its own columns of W, and later moves the same columns, which so never leave its core's
-cache. The layers above are divided by *images* on the way to the loss and back, and by rows of W for the gradient.
-Nothing is ever summed over members, so the result does not hang on who is faster. Two meetings a step suffice:
+Here an image is a column: `x` is `(features, batch)` and z = W^T x. The first layer is divided by *pixels*: a member
+gathers its own pixels of all images, multiplies them by its own rows of W, and later moves the same rows; neither its
+pixels nor its rows ever leave its core's cache. The layers above are divided by *images* on the way to the loss and
+back, and by rows of W for the gradient. Only the parts of layer 1 are summed, always in the same order, so the result
+does not hang on who is faster. Two meetings a step suffice:
 
-    own neurons of layer 1, for all images      -> meet: every activation of layer 1 is there
-    own images through the rest, loss, and back -> meet: every delta is there
-    own slices of every gradient, own update    -> no meeting: the next layer 1 needs one's own neurons only
+    own pixels' part of layer 1, for all images -> meet: every part is there
+    own images from the sum of the parts through all layers, loss, and back -> meet: every delta is there
+    own slices of every gradient, own update    -> no meeting: the next layer 1 needs one's own rows only
 
 Each bias is one more row of its layer's weights, met by a row of ones in the layer's input. The pixels are sorted by
-how often they are lit, and a batch is multiplied only up to its last lit one: exact, and a fifth less work on MNIST.
+how often they are lit, and dealt out like cards; a batch is multiplied only up to its last lit one: exact, and a fifth
+less work on MNIST.
 """
 
 import json
@@ -33,10 +35,10 @@ from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.memory import Block, Meeting
 
-TURNED_AT_ONCE = 64
+TURNED_AT_ONCE = 512
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
-GRADIENT_BLOCK = 131_072
+GRADIENT_BLOCK = 1_048_576
 """Numbers of a gradient that are computed and used while they are in the cache; who owns no more moves all at once."""
 
 
@@ -52,7 +54,6 @@ class _Part:
         G: their gradient, of the same shape.
         slots: what the optimiser remembers of them, of the same shape.
         weights: which of the rows are weights and not the bias.
-        active: rows from the front that can move at all.
         reached: rows of G that may not be zero.
     """
 
@@ -62,41 +63,57 @@ class _Part:
     G: Array
     slots: list[Array]
     weights: slice
-    active: int
     reached: int = 0
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """The views and the scratch of a batch of one size, made once; even steps and odd steps have one each.
+class _Hidden:
+    """A hidden layer, for a member's images of a batch.
 
     Attributes:
+        a: where its activations go, `(neurons, its images)`.
+        above: the same with their row of ones.
+        function: its activation.
+        kept: of the function.
+    """
+
+    a: Array
+    above: Array
+    function: Activation
+    kept: Kept
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The views and the scratch of a batch of one size, made once.
+
+    Attributes:
+        size: of the batch.
         images: this member's, counted from the batch's first.
-        pixels: this member's, of some images.
-        x: inputs with their row of ones, all images.
-        own_x: the rows of x that this member fills.
-        first: activations of this member's neurons of layer 1, all images.
-        first_kept: what their activation keeps.
-        below: activations of layer 1 with their row of ones, of this member's images.
-        upper: what each hidden layer above needs: weights with their biases, where its activations go, without and with
-            their row of ones, its function and what that keeps.
-        deltas: dL/dz of its images in each layer (in the first: dL/da).
+        chunks: of the batch's images, those whose pixels are gathered at once: which, their rows of pixels, and these
+            turned.
+        x: this member's pixels of all images, above them a row of ones if it has the bias; for even and for odd steps,
+            for the next batch is gathered while this one is still needed.
+        partial: this member's part of layer 1, all images.
+        partials: every member's part, this member's images.
+        hidden: layers.
+        deltas: dL/dz of its images in each layer.
         share: of its images.
         kept: of the loss.
         gathered: what the gradients need of all members, and where each of them has put it.
-        first_delta: dL/da, then dL/dz, of this member's neurons of layer 1, all images; gathered.
+        first_delta: dL/dz of layer 1, all images; gathered.
         others: of each part above the first its inputs and its delta, all images; gathered.
     """
 
+    size: int
     images: slice
-    pixels: NDArray[Any]
-    x: Array
-    own_x: Array
-    first: Array
-    first_kept: Kept
-    below: Array
-    upper: list[tuple[Array, Array, Array, Activation, Kept]]
+    chunks: list[tuple[slice, NDArray[Any], NDArray[Any]]]
+    x: tuple[Array, Array]
+    partial: Array
+    partials: list[Array]
+    hidden: list[_Hidden]
     deltas: list[Array]
     share: Array
     kept: Kept
@@ -130,7 +147,7 @@ class Member:
         self._shares: Array = np.empty(0, dtype)
         self._l2_now: list[float] = []  # L2's strength in each step
         self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
-        self._first_pixel = job.cuts[number]
+        self._bias = job.bias_rows(number)
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
         whole, rest = job.by_batch(self._shared[f"logits/{number}"], number)
         self._logits = [*whole, *rest]
@@ -151,14 +168,12 @@ class Member:
         vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
         self._W1 = job.first(vectors[0], number)
         self._upper = job.upper(vectors[0])
-        # A pixel that no image lights never moves its weights, unless something besides the gradient does.
-        active = len(self._W1) if self._restrained else int(self._shared["last_lit"].max()) + 2
         W, G, *slots = (job.first(vector, number) for vector in vectors)
-        self._parts = [_Part(0, slice(0, len(W)), W, G, slots, slice(1, len(W)), active)]
+        self._parts = [_Part(0, slice(0, len(W)), W, G, slots, slice(self._bias, len(W)))]
         for l, rows in job.own_rows(number):
             W, G, *slots = (job.upper(vector)[l - 1][rows] for vector in vectors)
             weights = slice(0, min(len(W), job.sizes[l] - rows.start))
-            self._parts.append(_Part(l, rows, W, G, slots, weights, len(W)))
+            self._parts.append(_Part(l, rows, W, G, slots, weights))
         runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
         largest = max(run[0].size for run in runs)
         self._at_once = runs if largest <= GRADIENT_BLOCK else []
@@ -166,7 +181,7 @@ class Member:
         most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
         self._scratch: Array = np.empty(min(most, largest), dtype)
         self._whole_batches = job.images // job.batch_size
-        self._batches = [batch for size in job.batches for batch in self._make_batches(size)]
+        self._batches = [self._make_batch(size) for size in job.batches]
 
     def begin(self, step: int, t: int) -> None:
         """Stand before `step` of the epoch whose order is in the shared memory, after `t` updates of the run."""
@@ -174,7 +189,7 @@ class Member:
         self.step, self._optimizer.t = step, t
         order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
         self._meet_targets(shared["labels"][order])
-        self._reach = (np.maximum.reduceat(shared["last_lit"][order], starts) + 2).tolist()
+        self._reach = (np.maximum.reduceat(shared["reached"][self._number][order], starts) + self._bias).tolist()
         sizes = np.diff(starts, append=job.images)
         weigh = sizes
         if job.weighted:
@@ -196,28 +211,29 @@ class Member:
             last[...] = table[labels[end:][job.rows(self._number, job.images - end)]].T
 
     def first_layer(self) -> None:
-        """Compute one's own neurons of the first layer for all images: a = f(W^T x + b)."""
+        """Compute what one's own pixels bring to layer 1 in all images: W^T x, with the bias if one has it."""
         batch, reach = self._batch(self.step), self._reach[self.step]
-        np.dot(self._W1[:reach].T, batch.x[:reach], out=batch.first)
-        self._functions[0].forward(batch.first, batch.first_kept)
+        np.dot(self._W1[:reach].T, batch.x[self.step % 2][:reach], out=batch.partial)
 
     def upper_layers(self, rate: float) -> None:
-        """Take one's own images through the other layers to the loss and back to the first; gather the next batch."""
-        step, batch, deltas = self.step, self._batch(self.step), self._batch(self.step).deltas
+        """Take one's own images from layer 1 to the loss and back; gather the next batch."""
+        step, batch = self.step, self._batch(self.step)
+        hidden, deltas = batch.hidden, batch.deltas
         if step + 1 < self._job.steps:
             self._gather(step + 1)
-        below = batch.below
-        for W, a, above, function, kept in batch.upper:
-            np.dot(W.T, below, out=a)
-            function.forward(a, kept)
-            below = above
-        np.dot(self._upper[-1].T, below, out=self._logits[step])
+        one, other, *others = batch.partials
+        np.add(one, other, out=hidden[0].a)
+        for another in others:
+            hidden[0].a[...] += another
+        hidden[0].function.forward(hidden[0].a, hidden[0].kept)
+        for W, below, layer in zip(self._upper, hidden, hidden[1:], strict=False):
+            np.dot(W.T, below.above, out=layer.a)
+            layer.function.forward(layer.a, layer.kept)
+        np.dot(self._upper[-1].T, hidden[-1].above, out=self._logits[step])
         self._begin_way_back(batch, rate)
-        np.dot(self._upper[-1][:-1], deltas[-1], out=deltas[-2])
-        for l in range(len(batch.upper) - 1, -1, -1):
-            W, a, _, function, kept = batch.upper[l]
-            function.backward(a, deltas[l + 1], kept)
-            np.dot(W[:-1], deltas[l + 1], out=deltas[l])  # layer 1's own derivative waits until its owner has it
+        for l in range(len(hidden) - 1, -1, -1):
+            np.dot(self._upper[l][:-1], deltas[l + 1], out=deltas[l])
+            hidden[l].function.backward(hidden[l].a, deltas[l], hidden[l].kept)
 
     def _begin_way_back(self, batch: _Batch, rate: float) -> None:
         """Turn the logits of one's own images into the first delta; the logits themselves are kept."""
@@ -227,7 +243,7 @@ class Member:
         if self._job.weighted:
             np.multiply(self._shares[own], riding, out=batch.share)
         else:
-            batch.share.fill(riding / batch.x.shape[1])
+            batch.share.fill(riding / batch.size)
         delta[...] = self._logits[self.step]
         self._loss.delta_of_columns(delta, self._targets[self.step], batch.share, batch.kept)
 
@@ -237,10 +253,9 @@ class Member:
         self._optimizer.t += 1
         for place, found in batch.gathered:
             place[...] = found
-        self._functions[0].backward(batch.first, batch.first_delta, batch.first_kept)
         self._squares[self.step] = 0.0
         descend = self._find if self._at_once else self._descend
-        descend(self._parts[0], batch.x[: self._reach[self.step]], batch.first_delta, rate)
+        descend(self._parts[0], batch.x[self.step % 2][: self._reach[self.step]], batch.first_delta, rate)
         for part, inputs, delta in batch.others:
             descend(part, inputs, delta, rate)
         if self._at_once:
@@ -252,7 +267,7 @@ class Member:
         reach = len(x)
         if part.reached > reach:
             part.G[reach : part.reached] = 0.0
-        part.reached = part.active if self._adds_to_gradient else reach
+        part.reached = len(part.G) if self._adds_to_gradient else reach
         np.dot(x, delta.T, out=part.G[:reach])
 
     def _move_at_once(self, rate: float) -> None:
@@ -271,7 +286,7 @@ class Member:
         reach, W, G = len(x), part.W, part.G
         if part.reached > reach:
             G[reach : part.reached] = 0.0
-        end = part.active if self._restrained or not self._rate_rides else reach
+        end = len(W) if self._restrained or not self._rate_rides else reach
         part.reached = end if self._adds_to_gradient else reach
         size = max(GRADIENT_BLOCK // W.shape[1], 1)
         for begin in range(0, end, size):
@@ -305,68 +320,63 @@ class Member:
     def _gather(self, step: int) -> None:
         """Make one's own pixels of the batch of `step` float, up to the last that any image lights."""
         batch, begin = self._batch(step), step * self._job.batch_size
-        x, order = batch.own_x[: max(self._reach[step] - 1 - self._first_pixel, 0)], self._shared["order"]
-        known, size = x.shape
-        for start in range(0, size, TURNED_AT_ONCE):
-            stop = min(start + TURNED_AT_ONCE, size)
-            pixels = batch.pixels[: stop - start]
-            np.take(self._pixels, order[begin + start : begin + stop], axis=0, out=pixels, mode="clip")
-            x[:, start:stop] = pixels[:, :known].T
+        x, order = batch.x[step % 2][self._bias : self._reach[step]], self._shared["order"]
+        known = len(x)
+        for images, pixels, turned in batch.chunks:
+            np.take(self._pixels, order[begin + images.start : begin + images.stop], axis=0, out=pixels, mode="clip")
+            columns = pixels[:, :known].T
+            if turned.dtype != x.dtype:  # bytes are turned sooner than numbers, and become numbers row by row
+                turned[:known] = columns
+                columns = turned[:known]
+            x[:, images] = columns
         if self._scale != 1.0:
             x *= self._scale
 
     def _batch(self, step: int) -> _Batch:
-        return self._batches[step % 2 + (2 if step >= self._whole_batches else 0)]
+        return self._batches[step >= self._whole_batches]
 
-    def _make_batches(self, size: int) -> list[_Batch]:
-        job, shared, f = self._job, self._shared, np.dtype(self._job.dtype)
-        neurons, images = job.columns(self._number), job.rows(self._number, size)
+    def _make_batch(self, size: int) -> _Batch:
+        job, shared, number, f = self._job, self._shared, self._number, np.dtype(self._job.dtype)
+        images = job.rows(number, size)
         n = images.stop - images.start
-        found = [job.found(shared[f"found/{member}/{size}"]) for member in range(job.members)]
-        own_above, deltas = found[self._number]
-        places = [job.rows(member, size) for member in range(job.members)]
-        gathered: list[tuple[Array, Array]] = []
-
-        def gather(sources: list[Array]) -> Array:
-            """Have columns that each member finds out put side by side."""
-            whole = np.empty((len(sources[0]), size), f)
-            gathered.extend((whole[:, place], source) for place, source in zip(places, sources, strict=True))
-            return whole
-
-        first_delta = gather([deltas[0][neurons] for _, deltas in found])
-        needed = {part.layer for part in self._parts[1:]}
-        delta_of = {l: gather([deltas[l] for _, deltas in found]) for l in needed}
-        inputs_of = {l: gather([above[l - 2] for above, _ in found]) for l in needed - {1}}
-        upper = [
-            (W, above[:-1], above, function, function.keep(above[:-1].shape, f))
-            for W, above, function in zip(self._upper, own_above, self._functions[1:], strict=False)
+        partials = [shared[f"partial/{member}/{size}"] for member in range(job.members)]
+        blocks = [shared[f"found/{member}/{size}"] for member in range(job.members)]
+        own_above, deltas = job.found(blocks[number])
+        inputs_found, deltas_found = job.inputs_found(number), job.deltas_found()
+        inputs = np.empty((inputs_found.stop - inputs_found.start, size), f)
+        all_deltas = np.empty((deltas_found.stop - deltas_found.start, size), f)
+        gathered = [
+            (whole[:, job.rows(member, size)], block[found])
+            for whole, found in ((inputs, inputs_found), (all_deltas, deltas_found))
+            for member, block in enumerate(blocks)
         ]
-        first_kept = self._functions[0].keep(first_delta.shape, f)
-        pixels = np.empty((min(size, TURNED_AT_ONCE), self._pixels.shape[1]), self._pixels.dtype)
-        share = np.empty(n, f)
-        kept = tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f))
-        return [
-            _Batch(
-                images=images,
-                pixels=pixels,
-                x=x,
-                own_x=x[1 + self._first_pixel :][: self._pixels.shape[1]],
-                first=a1[neurons],
-                first_kept=first_kept,
-                below=a1[:, images],
-                upper=upper,
-                deltas=deltas,
-                share=share,
-                kept=kept,
-                gathered=gathered,
-                first_delta=first_delta,
-                others=[
-                    (part, (a1 if part.layer == 1 else inputs_of[part.layer])[part.rows], delta_of[part.layer])
-                    for part in self._parts[1:]
-                ],
-            )
-            for x, a1 in zip(shared[f"x/{size}"], shared[f"a1/{size}"], strict=True)
-        ]
+        delta_of = np.split(all_deltas, np.cumsum(job.sizes[1:-1]))
+        inputs_of = np.split(inputs, np.cumsum([len(part.W) for part in self._parts[1:-1]]))
+        x = np.ones((job.first_rows(number), size), f), np.ones((job.first_rows(number), size), f)
+        pixels = np.empty((min(size, TURNED_AT_ONCE), job.pixels[number]), self._pixels.dtype)
+        turned = np.empty(pixels.size, pixels.dtype)
+        return _Batch(
+            size=size,
+            images=images,
+            chunks=[
+                (slice(begin, begin + m), pixels[:m], turned[: m * pixels.shape[1]].reshape(-1, m))
+                for begin in range(0, size, TURNED_AT_ONCE)
+                for m in (min(size - begin, TURNED_AT_ONCE),)
+            ],
+            x=x,
+            partial=partials[number],
+            partials=[partial[:, images] for partial in partials],
+            hidden=[
+                _Hidden(above[:-1], above, function, function.keep(above[:-1].shape, f))
+                for above, function in zip(own_above, self._functions, strict=True)
+            ],
+            deltas=deltas,
+            share=np.empty(n, f),
+            kept=tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f)),
+            gathered=gathered,
+            first_delta=delta_of[0],
+            others=[(part, rows, delta_of[part.layer]) for part, rows in zip(self._parts[1:], inputs_of, strict=False)],
+        )
 
 
 def serve(stream: BinaryIO) -> None:
