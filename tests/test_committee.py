@@ -1,10 +1,13 @@
 """What several networks, or several looks at an image, say together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handgrad import committee
 from handgrad.data.augment import Warper
+from handgrad.data.deskew import deskew
 from handgrad.engine.losses import BinaryCrossEntropy, SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
@@ -35,6 +38,29 @@ def test_one_model_and_no_warp_is_the_single_pass(images):
     np.testing.assert_allclose(
         committee.predict_probabilities([one], images), one.predict_probabilities(images), rtol=1e-5
     )
+
+
+def test_a_model_of_upright_images_sees_them_upright_beside_another(images):
+    plain, upright = model(1), replace(model(2), deskew=True)
+    alone = [np.log(one.predict_probabilities(images)) for one in (plain, upright)]
+
+    assert (upright.predict_probabilities(images) != replace(upright, deskew=False).predict_probabilities(images)).any()
+    np.testing.assert_allclose(
+        committee.predict_probabilities([plain, upright], images), normalized(np.mean(alone, axis=0)), rtol=1e-5
+    )
+
+
+def test_warps_are_set_upright_too(images):
+    one = replace(model(1), deskew=True)
+    rows = np.empty((9, 16), np.float32)
+    Warper(images, (4, 4), 255, committee.WARPS, committee.SEED).warp(np.arange(9), 1, rows)
+    logs = [
+        np.log(one.predict_probabilities(images)),
+        np.log(one.network.predict_probabilities(deskew(rows, (4, 4)))),
+    ]
+
+    actual = committee.predict_probabilities([one], images, warps=1)
+    np.testing.assert_allclose(actual, normalized(np.mean(logs, axis=0)), rtol=1e-5)
 
 
 def test_several_models_average_their_log_probabilities(images):

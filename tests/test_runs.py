@@ -16,6 +16,7 @@ import pytest
 import handgrad
 from handgrad import files, modelfile, models, runs
 from handgrad.data.dataset import Examples, assemble
+from handgrad.data.deskew import deskewed
 from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.errors import HandgradError, UsageError
 from handgrad.runs import RunFolder
@@ -54,6 +55,29 @@ def contents(folder):
 
 def without_time(history):
     return [msgspec.structs.replace(record, seconds=0.0, images_per_second=0.0) for record in history]
+
+
+def test_a_run_on_upright_images_leaves_a_model_that_sees_them_upright(spots, tmp_path):
+    recipe = SMALL.but(deskew=True)
+    folder = runs.found(recipe, tmp_path / "run")
+    run, plain = runs.prepared(recipe, spots), runs.prepared(SMALL, deskewed(spots))
+    finish(run, folder)
+    list(plain.records())
+
+    assert plain.network.theta.tobytes() == run.network.theta.tobytes()
+    assert without_time(plain.history) == without_time(run.history)
+    model = modelfile.load(folder.model)
+    answers = model.predict_probabilities(spots.test.images).argmax(axis=1)
+    assert run.history[-1].test_accuracy == np.mean(answers == spots.test.labels)
+    assert runs.taken_up(folder, spots).finished
+
+
+@pytest.mark.parametrize(("teacher", "switch"), [(True, "--deskew"), (False, "--no-deskew")])
+def test_a_teacher_must_see_what_its_pupil_sees(teacher, switch, spots, folder):
+    finish(runs.prepared(SMALL.but(deskew=teacher), spots), folder)
+
+    with pytest.raises(HandgradError, match=f"not see images as this recipe shows them; try {switch}"):
+        runs.prepared(SMALL.but(deskew=not teacher, teachers=[str(folder.path)]), spots)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from handgrad.data.augment import PRESETS, Warper
 from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
+from handgrad.data.deskew import deskew
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import SoftmaxCrossEntropy
 from handgrad.errors import HandgradError
@@ -40,13 +41,19 @@ def predict_probabilities(models: Sequence[Model], images: NDArray[np.uint8], wa
     total: NDArray[np.float64] = np.zeros((n, len(first.classes)))
     parts = [np.arange(begin, min(begin + FLOAT_AT_ONCE, n)) for begin in range(0, n, FLOAT_AT_ONCE)]
     warper = Warper(images, first.image_shape, first.white, WARPS, SEED) if warps else None
+    some_upright = any(model.deskew for model in models)
     for turn in range(1 + warps):
         for number, part in enumerate(parts):
             rows = as_rows(images[part], first.white, np.float32)
             if warper is not None and turn:
                 warper.warp(part, turn * len(parts) + number, rows)
+                upright = deskew(rows, first.image_shape) if some_upright else rows
+            elif some_upright:  # as a model does alone
+                upright = as_rows(deskew(images[part], first.image_shape), first.white, np.float32)
+            else:
+                upright = rows
             for model in models:
-                total[part] += _log_softmax(model.network.logits(rows))
+                total[part] += _log_softmax(model.network.logits(upright if model.deskew else rows))
     total *= 1.0 / (len(models) * (1 + warps))
     np.exp(total, out=total)
     total /= total.sum(axis=1, keepdims=True)

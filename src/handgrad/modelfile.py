@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from handgrad import tensorfile
 from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
+from handgrad.data.deskew import deskew
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
@@ -63,6 +64,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     classes: tuple[str, ...]
     image_shape: tuple[int, int]
     white: int
+    deskew: bool = False
     provenance: dict[str, Any]
 
 
@@ -78,6 +80,7 @@ class Model:
         white: the pixel value that becomes 1.0.
         loss: turns logits into probabilities.
         provenance: plain values: the recipe, its seed and data, the accuracy reached, the versions it was made with.
+        deskew: whether the network was trained on images set upright, and so is shown each image upright.
     """
 
     network: Network
@@ -86,6 +89,7 @@ class Model:
     white: int
     loss: Loss
     provenance: dict[str, Any] = field(default_factory=dict)
+    deskew: bool = False
 
     def predict_probabilities(self, images: NDArray[np.uint8]) -> Array:
         """The probability of each class, `(n, n_classes)`, of `uint8` images, `(n, height * width)`.
@@ -97,6 +101,8 @@ class Model:
             height, width = self.image_shape
             raise HandgradError(f"the model reads images of {height}x{width}, not of {images.shape[1]} pixels")
         parts = [images[begin : begin + FLOAT_AT_ONCE] for begin in range(0, len(images), FLOAT_AT_ONCE)] or [images]
+        if self.deskew:
+            parts = [deskew(part, self.image_shape) for part in parts]
         rows = (as_rows(part, self.white, self.network.dtype) for part in parts)
         return np.concatenate([self.network.predict_probabilities(part, self.loss) for part in rows])
 
@@ -121,6 +127,7 @@ def save(path: Path, model: Model, *, half: bool = False) -> None:
         classes=model.classes,
         image_shape=model.image_shape,
         white=model.white,
+        deskew=model.deskew,
         provenance=model.provenance,
     )
     arrays = {
@@ -155,7 +162,7 @@ def load(path: Path) -> Model:
                 raise HandgradError(f"{path} holds a variance below 0; train the model again")
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
-        return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance)
+        return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance, header.deskew)
 
 
 def _halved(name: str, array: Array) -> NDArray[np.float16]:

@@ -177,6 +177,9 @@ def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[Network]:
             raise HandgradError(f"the teacher {name} was made for other images or classes than those of {dataset.name}")
         if model.loss.name != recipe.loss:
             raise HandgradError(f"the teacher {name} was trained with {model.loss.name}; it has to be {recipe.loss}")
+        if model.deskew != recipe.deskew:
+            switch = "--deskew" if model.deskew else "--no-deskew"
+            raise HandgradError(f"the teacher {name} does not see images as this recipe shows them; try {switch}")
     return [model.network for model in models]
 
 
@@ -236,6 +239,7 @@ def model_of(run: Run) -> modelfile.Model:
         image_shape=run.dataset.image_shape,
         white=run.dataset.white,
         loss=run.loss,
+        deskew=run.recipe.deskew,
         provenance={
             "recipe": msgspec.to_builtins(run.recipe),
             "data": run.dataset.fingerprint,

@@ -108,6 +108,7 @@ FLAGS = {
     "hidden_layer_sizes": ("--hidden", "9,8", (9, 8)),
     "activation": ("--activation", "tanh,gelu", ("tanh", "gelu")),
     "batch_norm": ("--batch-norm", None, True),
+    "deskew": ("--deskew", None, True),
     "name": ("--name", "mine", "mine"),
     "description": ("--description", "to see", "to see"),
     "dataset": ("--dataset", "digits", "digits"),

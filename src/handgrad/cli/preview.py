@@ -45,6 +45,7 @@ def preview(
     from handgrad.data import sources
     from handgrad.data.augment import Warper
     from handgrad.data.batches import as_rows
+    from handgrad.data.deskew import deskewed
     from handgrad.training.recipe import Recipe, named
 
     if augment is not None and recipe is not None:
@@ -56,7 +57,7 @@ def preview(
     name = dataset or chosen.dataset
     with screen.waiting(f"reading {name}") as notify:
         data = sources.load(name, source=source, data_dir=data_dir, notify=notify)
-        examples = data.training
+        examples = deskewed(data).training if chosen.deskew else data.training
         order = np.random.default_rng(seed).permutation(len(examples))
         _, firsts = np.unique(examples.labels[order], return_index=True)
         shown = examples.take(order[firsts])

@@ -47,6 +47,12 @@ def train(
     description: Annotated[str | None, _option("TEXT", "What it is for, in a line.", RUN)] = None,
     dataset: Annotated[str | None, _option("NAME|DIR", "mnist, fashion, digits, or a folder.", DATA)] = None,
     validation: Annotated[float | None, _option("SHARE", "Training images held out to choose by.", DATA)] = None,
+    deskew: Annotated[
+        bool | None,
+        typer.Option(
+            "--deskew/--no-deskew", help="Set all images upright first.", rich_help_panel=DATA, show_default=False
+        ),
+    ] = None,
     augment: Annotated[
         str | None, _option("NAME", "none, mild or strong: how far training images are warped.", DATA)
     ] = None,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
 from handgrad.data.dataset import Dataset, Examples, split
+from handgrad.data.deskew import deskewed
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network
@@ -101,9 +102,10 @@ class Run:
         initializer = None if recipe.initializer == "auto" else recipe.initializer
         self.network.initialize(np.random.default_rng(start), initializer)
 
-        self._training, self._validation = dataset.training, None
+        seen = deskewed(dataset) if recipe.deskew else dataset
+        self._test, self._training, self._validation = seen.test, seen.training, None
         if recipe.validation:
-            self._training, self._validation = split(dataset.training, recipe.validation, recipe.seed)
+            self._training, self._validation = split(seen.training, recipe.validation, recipe.seed)
         self.steps_per_epoch = math.ceil(len(self._training) / recipe.batch_size)
         ends = (dataset.training.images.shape[1], n_classes)
         if len(teachers) != len(recipe.teachers) or any((one.n_in, one.n_out) != ends for one in teachers):
@@ -274,7 +276,7 @@ class Run:
         validation = None if self._validation is None else self.score(self._validation)
         if validation is not None and not math.isfinite(validation[0]):
             raise self._diverged(epoch, good)
-        _, test_accuracy = self.score(self.dataset.test)
+        _, test_accuracy = self.score(self._test)
         record = EpochRecord(
             epoch=self.epochs_done + 1,
             step=self.updates,
@@ -303,7 +305,7 @@ class Run:
 
     @SILENTLY
     def score(self, examples: Examples) -> tuple[float, float]:
-        """Compute mean loss and accuracy of the network as it is now, or of its average."""
+        """Compute mean loss and accuracy of the network as it is now, or of its average, on images as it sees them."""
         loss, correct, n = 0.0, 0, len(examples)
         for begin in range(0, n, FLOAT_AT_ONCE):
             labels = examples.labels[begin : begin + FLOAT_AT_ONCE]

@@ -42,6 +42,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         description: one line on what it is for.
         dataset: `mnist`, `fashion`, `digits`, or a folder of four IDX files.
         validation: the part of the training images set aside to choose by, in [0, 1).
+        deskew: whether the network sees all images upright, in training and ever after.
         hidden_layer_sizes: neurons of each hidden layer, from the input on.
         activation: one for all hidden layers, or one for each.
         initializer: `auto` lets each activation decide.
@@ -84,6 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     description: str = ""
     dataset: str = "mnist"
     validation: float = 0.0
+    deskew: bool = False
     hidden_layer_sizes: tuple[int, ...] = (128, 64)
     activation: str | tuple[str, ...] = "relu"
     initializer: str = "auto"
