@@ -6,8 +6,8 @@ sum (x - x̄)^p (y - ȳ)^q times the ink there. Each row is moved by -s (y - ȳ)
 Bottou, Bengio and Haffner 1998, sec. III-A, whose networks read deskewed digits too).
 """
 
-from typing import TypeVar
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
