@@ -50,14 +50,11 @@ def test_a_model_of_upright_images_sees_them_upright_beside_another(images):
     )
 
 
-def test_warps_are_set_upright_too(images):
+def test_upright_images_are_warped_as_in_training(images):
     one = replace(model(1), deskew=True)
     rows = np.empty((9, 16), np.float32)
-    Warper(images, (4, 4), 255, committee.WARPS, committee.SEED).warp(np.arange(9), 1, rows)
-    logs = [
-        np.log(one.predict_probabilities(images)),
-        np.log(one.network.predict_probabilities(deskew(rows, (4, 4)))),
-    ]
+    Warper(deskew(images, (4, 4)), (4, 4), 255, committee.WARPS, committee.SEED).warp(np.arange(9), 1, rows)
+    logs = [np.log(one.predict_probabilities(images)), np.log(one.network.predict_probabilities(rows))]
 
     actual = committee.predict_probabilities([one], images, warps=1)
     np.testing.assert_allclose(actual, normalized(np.mean(logs, axis=0)), rtol=1e-5)

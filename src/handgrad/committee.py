@@ -40,20 +40,17 @@ def predict_probabilities(models: Sequence[Model], images: NDArray[np.uint8], wa
     first, n = models[0], len(images)
     total: NDArray[np.float64] = np.zeros((n, len(first.classes)))
     parts = [np.arange(begin, min(begin + FLOAT_AT_ONCE, n)) for begin in range(0, n, FLOAT_AT_ONCE)]
-    warper = Warper(images, first.image_shape, first.white, WARPS, SEED) if warps else None
-    some_upright = any(model.deskew for model in models)
-    for turn in range(1 + warps):
-        for number, part in enumerate(parts):
-            rows = as_rows(images[part], first.white, np.float32)
-            if warper is not None and turn:
-                warper.warp(part, turn * len(parts) + number, rows)
-                upright = deskew(rows, first.image_shape) if some_upright else rows
-            elif some_upright:  # as a model does alone
-                upright = as_rows(deskew(images[part], first.image_shape), first.white, np.float32)
-            else:
-                upright = rows
-            for model in models:
-                total[part] += _log_softmax(model.network.logits(upright if model.deskew else rows))
+    for upright in {model.deskew for model in models}:
+        shown = deskew(images, first.image_shape) if upright else images  # and then warped, as in training
+        networks = [model.network for model in models if model.deskew == upright]
+        warper = Warper(shown, first.image_shape, first.white, WARPS, SEED) if warps else None
+        for turn in range(1 + warps):
+            for number, part in enumerate(parts):
+                rows = as_rows(shown[part], first.white, np.float32)
+                if warper is not None and turn:
+                    warper.warp(part, turn * len(parts) + number, rows)
+                for network in networks:
+                    total[part] += _log_softmax(network.logits(rows))
     total *= 1.0 / (len(models) * (1 + warps))
     np.exp(total, out=total)
     total /= total.sum(axis=1, keepdims=True)

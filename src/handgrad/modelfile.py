@@ -56,7 +56,7 @@ Description: TypeAlias = _Dense | _Activate | _BatchNorm | _Dropout
 """What a header says of a layer."""
 
 
-class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     format: str
     dtype: str
     layers: list[Description]
