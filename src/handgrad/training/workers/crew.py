@@ -31,7 +31,7 @@ from handgrad.training.workers.member import Member
 from handgrad.training.workers.memory import Block, Meeting, forget, reserve, start_process, tell
 from handgrad.training.workers.pace import Pace
 
-_AT_ONCE = 4096
+_AT_ONCE = 1024
 """Images that are copied at once, their pixels in the new order."""
 
 _COUNTED_AT_ONCE = 255
