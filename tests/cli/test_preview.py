@@ -29,6 +29,16 @@ def test_a_recipe_brings_its_warps_and_its_data(handgrad):
     assert one != three
 
 
+def test_upright_images_are_shown_upright(handgrad):
+    for deskew in ("false", "true"):
+        text = f"dataset = 'digits'\naugment = 'mild'\ndeskew = {deskew}"
+        Path("mine.toml").write_text(text, encoding="utf-8")
+        answer = handgrad("data", "preview", "--recipe", "mine.toml", "--out", f"{deskew}.png")
+        assert 0 == answer.code, answer.err
+
+    assert Path("true.png").read_bytes() != Path("false.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -45,7 +45,7 @@ def preview(
     from handgrad.data import sources
     from handgrad.data.augment import Warper
     from handgrad.data.batches import as_rows
-    from handgrad.data.deskew import deskewed
+    from handgrad.data.deskew import deskew
     from handgrad.training.recipe import Recipe, named
 
     if augment is not None and recipe is not None:
@@ -57,16 +57,18 @@ def preview(
     name = dataset or chosen.dataset
     with screen.waiting(f"reading {name}") as notify:
         data = sources.load(name, source=source, data_dir=data_dir, notify=notify)
-        examples = deskewed(data).training if chosen.deskew else data.training
+        examples = data.training
         order = np.random.default_rng(seed).permutation(len(examples))
         _, firsts = np.unique(examples.labels[order], return_index=True)
-        shown = examples.take(order[firsts])
-        warper = Warper(shown.images, data.image_shape, data.white, chosen.augment, seed)
-        rows = np.repeat(np.arange(len(shown)), COPIES)
-        copies = np.empty((len(rows), shown.images.shape[1]), np.float32)
+        images = examples.images[order[firsts]]
+        if chosen.deskew:
+            images = deskew(images, data.image_shape)
+        warper = Warper(images, data.image_shape, data.white, chosen.augment, seed)
+        rows = np.repeat(np.arange(len(images)), COPIES)
+        copies = np.empty((len(rows), images.shape[1]), np.float32)
         warper.warp(rows, 0, copies)
-        originals = as_rows(shown.images, data.white, np.float32)
-        figure = plots.warps(originals, copies.reshape(len(shown), COPIES, -1), data.image_shape, tell(chosen.augment))
+        originals = as_rows(images, data.white, np.float32)
+        figure = plots.warps(originals, copies.reshape(len(images), COPIES, -1), data.image_shape, tell(chosen.augment))
         plots.save(figure, out)
     screen.results().print(str(out))
 

@@ -51,11 +51,10 @@ def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     """Do it with `(n, height, width)`."""
     n, height, width = ink.shape
     slant, middle = _slants(ink)
-    source = slant[:, None] * (
-        np.arange(height, dtype=np.float32) - middle[:, None]
-    )  # how far to the right of each row
-    whole = np.floor(source)
-    share = (source - whole)[:, :, None]
+    away = np.arange(height, dtype=np.float32) - middle[:, None]
+    shift = slant[:, None] * away  # of each row, to the left
+    whole = np.floor(shift)
+    share = (shift - whole)[:, :, None]
     # Beside each row stand zeros, which is what lies outside of the image.
     padded = np.zeros((n, height, width + 2), np.float32)
     padded[:, :, 1:-1] = ink
