@@ -67,8 +67,9 @@ def preview(
         rows = np.repeat(np.arange(len(images)), COPIES)
         copies = np.empty((len(rows), images.shape[1]), np.float32)
         warper.warp(rows, 0, copies)
+        told = f"set upright, then {tell(chosen.augment)}" if chosen.deskew else tell(chosen.augment)
         originals = as_rows(images, data.white, np.float32)
-        figure = plots.warps(originals, copies.reshape(len(images), COPIES, -1), data.image_shape, tell(chosen.augment))
+        figure = plots.warps(originals, copies.reshape(len(images), COPIES, -1), data.image_shape, told)
         plots.save(figure, out)
     screen.results().print(str(out))
 
