@@ -32,6 +32,19 @@ def test_the_faster_way_is_kept_most_of_the_time(alone, together, faster):
     assert {True, False} == set(ways[-2 * MORE_TRUST * TRUST * round(TRIAL_SECONDS / together) :])
 
 
+@pytest.mark.parametrize("epoch", [0.4 * TRIAL_SECONDS, 0.6 * TRUST * TRIAL_SECONDS])
+def test_epochs_shorter_than_a_trial_add_up_to_one(epoch):
+    machine, ways = Machine(0.002, 0.001), []
+    for _ in range(round(20.0 / epoch)):
+        machine.now += 3.0  # between two epochs, nobody takes steps
+        machine.pace.begin()
+        ways += machine.steps(epoch)
+
+    assert 0.9 < ways.count(True) / len(ways) < 0.99
+    assert False in ways[len(ways) // 2 :]
+    assert 19.0 < machine.pace.seconds < 21.5
+
+
 def test_it_notices_when_the_other_way_becomes_the_faster():
     machine = Machine(0.002, 0.001)
     machine.steps(5.0)

@@ -2,8 +2,10 @@
 
 import platform
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -323,6 +325,39 @@ def test_a_member_that_is_killed_ends_the_run_in_one_sentence(spots, crews):
 
     with pytest.raises(HandgradError, match=r"a process that shared the work has ended .*--workers 1"):
         list(run.records(kill))
+
+
+def test_a_run_that_goes_alone_outlives_the_others(spots, crews, monkeypatch):
+    expected = train(SMALL, spots, 1).network.theta.tobytes()
+
+    class Late(Pace):
+        """Asks at once whether it may change, and would go together from the tenth step on."""
+
+        asked: ClassVar[list[bool]] = []
+
+        def stepped(self, may_change):
+            self.asked.append(may_change())
+            self.together = len(self.asked) >= 10 and self.asked[-1]
+
+    monkeypatch.setattr(crew, "Pace", Late)
+    monkeypatch.setattr(crew, "LONG_SECONDS", -1.0)
+    monkeypatch.setattr(crew, "cores", lambda: 2)
+    run = Run(SMALL, spots)
+
+    def kill():
+        if run.updates == 6:
+            one = crews[-1]
+            while not one._shared["ready"].all():
+                time.sleep(0.01)
+            one.started[0].kill()
+            one.started[0].wait()
+        return False
+
+    list(run.records(kill))
+
+    assert expected == run.network.theta.tobytes()
+    assert 12 == run.updates == len(Late.asked)
+    assert not any(Late.asked[6:])
 
 
 def test_a_member_ends_with_the_process_that_started_it(spots):

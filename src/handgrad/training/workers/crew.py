@@ -151,18 +151,24 @@ class Crew(Hands):
             self._spread(vector, self._shared[name])
         self._tally.begin(order, step)
         self._step = self._told = step
+        if self._pace.together:
+            self._call_together()  # they look through the epoch's order while this process does
         for member in self._members[: 1 if self._pace.together else None]:
             member.begin(step, self._optimizer.t)
+        self._pace.begin()
         if self._pace.together:
             self._join()
-        self._pace.begin()
         self._between_steps = True
 
     @SILENTLY
     def step(self, rate: float) -> None:
         """Take one step, together or alone."""
         if self._pace.together is not self._together:
-            self._join() if self._pace.together else self._part()
+            if self._pace.together:
+                self._call_together()
+                self._join()
+            else:
+                self._part()
         self._between_steps = False
         if self._together:
             (first, *_), meeting = self._members, self._meeting
@@ -262,20 +268,26 @@ class Crew(Hands):
         forget(self._handle)
 
     def _others_stand_ready(self) -> bool:
-        """Start the others after a while, where there may be others; say whether they have all looked at their job."""
+        """Start the others after a while, where there may be others; say whether they all live and know their job."""
         if self._may_start and self._pace.seconds > LONG_SECONDS:
             self._may_start = False
             with suppress(OSError):  # then this process goes on alone
                 self._start(self._job.members - 1)
                 self._tell()
         ready = self._shared["ready"]
-        return self._chooses and len(self._processes) == len(ready) == np.count_nonzero(ready)
+        if not self._chooses or not len(self._processes) == len(ready) == np.count_nonzero(ready):
+            return False
+        self._chooses = self._pace.together or all(process.poll() is None for process in self._processes)
+        return self._chooses
 
-    def _join(self) -> None:
-        """Go on together from here."""
+    def _call_together(self) -> None:
+        """Have the others begin at this step; they then wait to be joined."""
         orders = self._shared["orders"]
         orders[FIRST_STEP], orders[UPDATES] = self._step, self._optimizer.t
         self._call()
+
+    def _join(self) -> None:
+        """Go on together from here."""
         self._meeting.arrive()
         self._together = True
 

@@ -42,26 +42,31 @@ class Pace:
         self._kept = 1  # how often the better way is kept for as long as it is trusted
         self._left = 0  # of these
         self._steps = 0
-        self._began = clock()
+        self._began = self._last = clock()
         self.seconds = 0.0
 
     def begin(self) -> None:
-        """Hear that steps follow now; time before does not count."""
-        self._steps = 0
-        self._began = self._clock()
+        """Hear that steps follow now; the time since the last one does not count, but what came before it does.
+
+        So epochs that are shorter than a trial add up to one.
+        """
+        now = self._clock()
+        self._began += now - self._last
+        self._last = now
 
     def stepped(self, may_change: Callable[[], bool]) -> None:
         """Hear that a step was taken; `together` may be another afterwards, if it may change: asked now and then."""
         self._steps += 1
+        self._last = self._clock()
         if self._steps <= 0:
-            self._began = self._clock()
+            self._began = self._last
             return
-        elapsed = self._clock() - self._began
+        elapsed = self._last - self._began
         if elapsed < self._until:
             return
         self.seconds += elapsed
         if not may_change():
-            self.begin()
+            self._start_anew()
             return
         before, now = self._seconds.get(self.together, 0.0), elapsed / self._steps
         self._seconds[self.together] = now
@@ -76,7 +81,11 @@ class Pace:
             best = self.together
         else:
             self._until = TRIAL_SECONDS
-        self.begin()
+        self._start_anew()
         if best is not self.together:
             self.together = best
             self._steps = -SETTLING
+
+    def _start_anew(self) -> None:
+        self._steps = 0
+        self._began = self._last
