@@ -84,7 +84,9 @@ class Keeper:
             before.machine = self.results.machine
             self.results = before
 
-    def keep(self) -> None:
+    def keep(self, part: str) -> None:
+        """Note on what a part was measured, and save everything."""
+        self.results.made[part] = self.results.machine
         if self._path is not None:
             stored.write(self._path, self.results)
 
@@ -97,14 +99,14 @@ def run_training(
         notify(place)
         result = training.measure(cell, peers, rounds, probes, lambda line, place=place: notify(f"{place}: {line}"))
         keeper.results.cells[cell.name] = result
-        keeper.keep()
+        keeper.keep(cell.name)
         if result.rows:
             show(report.cell_table(result))
         for line in (*(f"{PEERS[p].title} failed: {why}" for p, why in result.dropped.items()), *result.notes):
             console(stderr=False).print(f"  {line}")
     if adam:
         keeper.results.adam = training.adam_over_sgd(rounds, probes, notify)
-        keeper.keep()
+        keeper.keep(stored.ADAM)
         show(report.adam_table(keeper.results.adam))
 
 
@@ -112,7 +114,7 @@ def run_inference(keeper: Keeper, model: str, peers: Sequence[str], rounds: int,
     for images in inference.CALLS:
         result = inference.measure(model, images, peers, rounds, notify)
         keeper.results.inference[str(images)] = result
-        keeper.keep()
+        keeper.keep(f"{stored.PREDICTION}{images:,}")
         show(report.inference_table(result))
         for label, why in result.dropped.items():
             console(stderr=False).print(f"  {label} failed: {why}")
@@ -120,7 +122,7 @@ def run_inference(keeper: Keeper, model: str, peers: Sequence[str], rounds: int,
 
 def run_startup(keeper: Keeper, rounds: int, notify: Notify) -> None:
     keeper.results.startup = startup.measure(rounds, notify)
-    keeper.keep()
+    keeper.keep(stored.STARTING)
     for table in report.startup_tables(keeper.results.startup):
         show(table)
     for package in keeper.results.startup.missing:
@@ -129,7 +131,7 @@ def run_startup(keeper: Keeper, rounds: int, notify: Notify) -> None:
 
 def run_growth(keeper: Keeper, rounds: int, notify: Notify) -> None:
     keeper.results.growth = growth.measure(rounds, notify)
-    keeper.keep()
+    keeper.keep(stored.GROWTH)
     for table in report.growth_tables(keeper.results.growth):
         show(table)
 
@@ -157,7 +159,7 @@ def carry_out(given: argparse.Namespace, notify: Notify) -> Results:
         raise UsageError("--rounds and --probes are at least 1")
     wanted = (given.command,) if given.command else ("training", "inference") if given.quick else ROOMS
     keeper = Keeper(report.RESULTS if everything else getattr(given, "json", None))
-    console(stderr=False).print(report.machine_lines(keeper.results.machine))
+    console(stderr=False).print(report.machine_lines(stored.Results(keeper.results.machine)))
     if "training" in wanted:
         cells = (
             QUICK_CELLS if given.quick else chosen(*(getattr(given, n, []) for n in ("network", "batch", "optimizer")))

@@ -153,10 +153,14 @@ def compete(
                     runners.pop(label).close()
         if not settled(outcomes):
             for number in range(extension):
-                for label, runner in runners.items():
+                for label in list(runners):
                     notify(f"not yet settled, turn {number + 1} of {extension}: {label}")
-                    runner.turn()
-                    outcomes[label].append(runner.outcome())
+                    try:
+                        runners[label].turn()
+                        outcomes[label].append(runners[label].outcome())
+                    except ContestantFailed as error:
+                        dropped[label] = str(error)
+                        runners.pop(label).close()
         standings = {
             label: Standing(runner.threads, probed[label], turns[label], outcomes[label], runner.versions, runner.note)
             for label, runner in runners.items()

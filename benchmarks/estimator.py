@@ -3,7 +3,8 @@
 Each pair fits both from the same random_state, one right after the other and in turns first, so that a machine that is
 slow for a while is slow for both; the ratio is taken pair by pair. Scores are on rows that neither has seen, each pair
 with a seed of its own. Both run as a user finds them, BLAS threads included; `--threads 1` holds both to one, and the
-clock of the processor (`--clock cpu`) is then fair on a machine that has much else to do.
+clock of the processor (`--clock cpu`, which does not see a second process) is then fair on a machine that has much else
+to do.
 """
 
 import argparse
@@ -111,6 +112,8 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--threads", type=int, default=0, help="BLAS threads for both; 0 leaves them as they are")
     given = parser.parse_args()
+    if given.clock == "cpu" and given.threads != 1:
+        parser.error("--clock cpu does not see a second process: it wants --threads 1")
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(
         f"handgrad {handgrad.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}, "

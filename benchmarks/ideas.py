@@ -216,14 +216,14 @@ def seconds(program: Program) -> float:
 
 
 def main() -> None:
-    print("| idea | before, µs | after, µs | ratio | min | max |\n|---|---|---|---|---|---|")
+    print("| idea | before, µs | after, µs | ratio | 5% | 95% |\n|---|---|---|---|---|---|")
     with limited(1):
         for name, before, after in ideas():
             pairs = [(seconds(before), seconds(after)) for _ in range(TURNS + 10)][10:]
             ratios = sorted(b / a for b, a in pairs)
-            least, most = ratios[TURNS // 20], ratios[-TURNS // 20]
+            low, high = ratios[TURNS // 20], ratios[-TURNS // 20]
             b, a = (1e6 * median(times) for times in zip(*pairs, strict=True))
-            print(f"| {name} | {b:.1f} | {a:.1f} | {median(ratios):.2f} | {least:.2f} | {most:.2f} |", flush=True)
+            print(f"| {name} | {b:.1f} | {a:.1f} | {median(ratios):.2f} | {low:.2f} | {high:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

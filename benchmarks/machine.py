@@ -58,11 +58,6 @@ def here() -> Machine:
     )
 
 
-def busy_cores() -> float | None:
-    """How many cores were wanted in the last minute, by everything; None where it cannot be asked."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
 def _processor() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -23,8 +23,8 @@ class Peak(msgspec.Struct, frozen=True):
 
     Attributes:
         mib: in MiB: proportional set sizes of all its processes together, a page that several share counted once,
-            sampled every 20 ms. A library that a stranger has loaded too counts in part, so it is never below
-            `largest_mib`, which also stands in where there is no /proc.
+            sampled every 20 ms. A library that a stranger has loaded too counts in part. Where there is no /proc,
+            `largest_mib` stands in.
         largest_mib: the highest resident set of the command's own process, as the operating system kept count. Where
             there is no /proc, that count begins with what the process that started it held.
         processes: at once, at most.
@@ -64,7 +64,7 @@ def peak_of(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
             said.seek(0)
             raise HandgradError(f"{command[0]} failed: {said.read().decode(errors='replace').strip()[-200:]}")
     largest = largest or ended
-    return Peak(max(highest, largest), largest, most, seconds)
+    return Peak(highest or largest, largest, most, seconds)
 
 
 def proportional_sizes(leader: int) -> list[float]:

@@ -6,12 +6,11 @@ Between `<!-- measured: NAME -->` and `<!-- end -->` the page belongs to this fi
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks import figures, training
 from benchmarks.growth import GrowthResult
 from benchmarks.inference import InferenceResult
-from benchmarks.machine import Machine
 from benchmarks.peers import PEERS
 from benchmarks.results import Results
 from benchmarks.startup import StartupResult
@@ -21,10 +20,16 @@ from handgrad import files
 from handgrad.errors import HandgradError
 from handgrad.plots import file
 
+if TYPE_CHECKING:
+    from benchmarks.machine import Machine
+
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "performance.md"
 FOLDER: Final = ROOT / "docs" / "performance"
 RESULTS: Final = FOLDER / "results.json"
+
+FEW_CELLS = 4
+"""So many cells of training are named; more are counted."""
 
 _MARKED = re.compile(r"(?P<begin><!-- measured: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
@@ -73,7 +78,7 @@ def write(results: Results, page: Path = PAGE, folder: Path = FOLDER) -> list[Pa
 
 def parts_of(results: Results) -> dict[str, str]:
     """What is said in each marked place, as Markdown, for everything that has been measured."""
-    parts = {"machine": machine_lines(results.machine, results)}
+    parts = {"machine": machine_lines(results)}
     cells = results.in_order()
     if cells:
         tables = [matrix(cells, sizes) for sizes in dict.fromkeys(result.cell.sizes for result in cells)]
@@ -92,22 +97,36 @@ def parts_of(results: Results) -> dict[str, str]:
     return parts
 
 
-def machine_lines(machine: Machine, results: Results | None = None) -> str:
-    """The machine and the versions, as a list."""
+def machine_lines(results: Results) -> str:
+    """The machines and the versions, as a list, and what was measured on each."""
     found: dict[str, str] = {}
-    if results is not None:
-        for part in (*results.cells.values(), *results.inference.values()):
-            found |= part.versions
+    for part in (*results.cells.values(), *results.inference.values()):
+        found |= part.versions
     found.pop("handgrad", None)
     found.pop("numpy", None)
     peers = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
-    lines = [
-        f"- {machine.processor}, {machine.cores} cores, {machine.memory_gib:g} GiB; {machine.system}",
-        f"- Python {machine.python}, handgrad {machine.handgrad}, NumPy {machine.numpy}, {machine.blas}",
-        f"- {peers}" if peers else "",
-        f"- measured on {machine.day}",
-    ]
-    return "\n".join(line for line in lines if line)
+    machines: dict[Machine, list[str]] = {}
+    for part, machine in results.made.items():
+        machines.setdefault(machine, []).append(part)
+    lines, before = [], ""
+    for machine in sorted(machines, key=lambda machine: len(machines[machine]), reverse=True) or [results.machine]:
+        told = (
+            f"- {machine.processor}, {machine.cores} cores, {machine.memory_gib:g} GiB; {machine.system}; "
+            f"Python {machine.python}, NumPy {machine.numpy}, {machine.blas}"
+        )
+        if told != before:
+            lines.append(before := told)
+        parts = _together(machines.get(machine, []))
+        lines.append(f"- {machine.day}, handgrad {machine.handgrad}" + (f": {parts}" if parts else ""))
+    return "\n".join(lines + ([f"- {peers}"] if peers else []))
+
+
+def _together(parts: list[str]) -> str:
+    """Name parts; cells of training by their number, where there are many."""
+    cells = [part for part in parts if ", batch " in part]
+    if len(cells) <= FEW_CELLS:
+        return "; ".join(parts)
+    return "; ".join([f"{len(cells)} cells of training", *(part for part in parts if part not in cells)])
 
 
 def cell_table(result: CellResult) -> Table:

@@ -1,6 +1,6 @@
 """Results on disk: one JSON file that grows cell by cell, so that a long measurement that is cut short loses one cell.
 
-Whatever is measured again takes the place of what stood there, each part with the machine that it was measured on.
+Whatever is measured again takes the place of what stood there; `made` says of each part on what it was measured.
 """
 
 from pathlib import Path
@@ -16,12 +16,27 @@ from benchmarks.training import AdamResult, CellResult
 from handgrad import files
 from handgrad.errors import HandgradError
 
+STARTING, GROWTH, ADAM = "starting and memory", "growth", "Adam over SGD"
+PREDICTION = "prediction, images: "
+
 
 @final
 class Results(msgspec.Struct):
-    """Everything that was measured, by the name of what it was measured on."""
+    """Everything that was measured.
+
+    Attributes:
+        machine: the last that anything was measured on.
+        made: the machine, versions and day of each part, by its name: a cell's, or one of `PREDICTION`, `STARTING`,
+            `GROWTH` and `ADAM`.
+        cells: of training, by name.
+        adam: its epoch over SGD's.
+        inference: by the number of images.
+        startup: starting, and memory.
+        growth: of cost.
+    """
 
     machine: Machine
+    made: dict[str, Machine] = {}
     cells: dict[str, CellResult] = {}
     adam: AdamResult | None = None
     inference: dict[str, InferenceResult] = {}

@@ -74,6 +74,11 @@ def test_a_recipe_that_has_changed_is_not_taken_for_the_old_one(measure):
         measure("--seeds", "1", learning_rate=0.2)
 
 
+def test_a_teacher_that_is_not_there_is_named(measure):
+    with pytest.raises(SystemExit, match="error: there is no model 'nobody'"):
+        measure("--seeds", "1", teachers=["nobody"], soft_share=0.5)
+
+
 @pytest.mark.parametrize("half", [True, False])
 def test_what_ships_has_a_date_and_claims_what_it_reaches_itself(half, measure, tmp_path):
     measure("--seeds", "1", "--ship", *["--half"] * half)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw
 
 import handgrad
 from handgrad import modelfile, models, reading
+from handgrad.data.deskew import deskew
 from handgrad.engine.losses import SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
@@ -110,6 +112,20 @@ def test_a_network_that_knows_nothing_is_not_sure(seven, tmp_path):
     assert one.confidence == pytest.approx(0.1)
     assert not one.sure
     assert models.SURE_FROM == models.sure_from(file)
+
+
+def test_what_is_set_upright_is_shown_upright(seven):
+    best = modelfile.load(models.path("best"))
+    slanted = seven.transform(seven.size, Image.Transform.AFFINE, (1, 0.5, -50, 0, 1, 0), fillcolor=255)
+    plain, upright = (reading.Reader(replace(best, deskew=d), 0.9).read(slanted) for d in (False, True))
+
+    (before,), (after,) = plain.readings, upright.readings
+    assert (False, True) == (plain.upright, upright.upright)
+    np.testing.assert_array_equal(deskew(before.image.reshape(1, -1), (28, 28)).reshape(28, 28), after.image)
+    assert (before.image != after.image).any()
+    assert 7 == after.digit
+    with pytest.raises(reading.NothingDrawn):
+        reading.Reader(replace(best, deskew=True), 0.9).read(np.full((50, 50), 255, np.uint8)).only()
 
 
 @pytest.mark.parametrize("name", models.names())

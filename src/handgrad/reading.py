@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handgrad import modelfile, models
+from handgrad.data.deskew import deskew
 from handgrad.data.handwriting import picture
 from handgrad.data.handwriting.prepare import Prepared, prepare
 from handgrad.errors import HandgradError
@@ -66,10 +67,17 @@ class Reading:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """A picture with everything that was read on it, from left to right, line by line."""
+    """A picture with everything that was read on it, from left to right, line by line.
+
+    Attributes:
+        prepared: what was made of the picture.
+        readings: the digits.
+        upright: whether the network sees each digit set upright.
+    """
 
     prepared: Prepared
     readings: tuple[Reading, ...]
+    upright: bool
 
     def only(self) -> Reading:
         """The digit on the picture.
@@ -185,8 +193,11 @@ class Reader:
         """
         prepared = prepare(picture.read(source, name))
         answers = (self._probabilities(prepared.images) + self._probabilities(prepared.inner)) / 2
-        readings = (self._reading(answer, image) for answer, image in zip(answers, prepared.images, strict=True))
-        return Page(prepared, tuple(readings))
+        seen = prepared.images
+        if self.model.deskew:
+            seen = deskew(seen.reshape(-1, _SHAPE[0] * _SHAPE[1]), _SHAPE).reshape(seen.shape)
+        readings = (self._reading(answer, image) for answer, image in zip(answers, seen, strict=True))
+        return Page(prepared, tuple(readings), self.model.deskew)
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         rows = np.ascontiguousarray(images.reshape(-1, _SHAPE[0] * _SHAPE[1]))

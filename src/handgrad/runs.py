@@ -16,7 +16,6 @@ import msgspec
 from handgrad import files, modelfile, tensorfile
 from handgrad.data.dataset import Dataset
 from handgrad.engine.folding import fold
-from handgrad.engine.network import Network
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
@@ -167,20 +166,22 @@ def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Ru
     Raises:
         HandgradError: a teacher cannot be read, or was made for other images.
     """
-    return Run(recipe, dataset, workers, _teachers_of(recipe, dataset))
+    teachers = _teachers_of(recipe, dataset)
+    for name, model in zip(recipe.teachers, teachers, strict=True):
+        if model.deskew != recipe.deskew:
+            switch = "--deskew" if model.deskew else "--no-deskew"
+            raise HandgradError(f"the teacher {name} does not see images as this recipe shows them; try {switch}")
+    return Run(recipe, dataset, workers, [model.network for model in teachers])
 
 
-def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[Network]:
+def _teachers_of(recipe: Recipe, dataset: Dataset) -> list[modelfile.Model]:
     models = [modelfile.load(find_model(teacher)) for teacher in recipe.teachers]
     for name, model in zip(recipe.teachers, models, strict=True):
         if (model.image_shape, model.white, model.classes) != (dataset.image_shape, dataset.white, dataset.classes):
             raise HandgradError(f"the teacher {name} was made for other images or classes than those of {dataset.name}")
         if model.loss.name != recipe.loss:
             raise HandgradError(f"the teacher {name} was trained with {model.loss.name}; it has to be {recipe.loss}")
-        if model.deskew != recipe.deskew:
-            switch = "--deskew" if model.deskew else "--no-deskew"
-            raise HandgradError(f"the teacher {name} does not see images as this recipe shows them; try {switch}")
-    return [model.network for model in models]
+    return models
 
 
 def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) -> Run:
@@ -192,7 +193,8 @@ def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) ->
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
     recipe = recipe_of(folder)
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, _teachers_of(recipe, dataset))
+    teachers = [model.network for model in _teachers_of(recipe, dataset)]
+    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, teachers)
     if run.recipe != recipe:
         raise UsageError(
             f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"

@@ -144,6 +144,19 @@ def test_where_outcomes_are_not_settled_all_go_on_once_and_those_turns_are_not_c
     assert [(2, 5), (2, 5)] == [(len(s.turns), len(s.outcomes)) for s in result.standings.values()]
 
 
+def test_who_fails_in_the_turns_that_are_not_counted_is_dropped(paper):
+    paper.seconds |= {(name, threads): [1.0] * 9 for name in "ab" for threads in (1, 2)}
+    paper.seconds["a", 1] = [1.0] * 5 + [-1]
+    asked = []
+
+    result = compete(entries("a", "b"), 2, pause=0, settled=lambda outcomes: asked.append(len(outcomes)), extension=3)
+
+    assert [2] == asked
+    assert {"a": "out of paper"} == result.dropped
+    assert ["b"] == list(result.standings)
+    assert 5 == len(result.standings["b"].outcomes)
+
+
 def test_one_that_works_in_another_s_turn_is_named(paper, monkeypatch):
     ticks = {"a": 0.0, "b": 0.0}
     clock = iter(range(1000))

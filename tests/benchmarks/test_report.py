@@ -60,8 +60,11 @@ def measured():
         name: [Point(x, x / 1e3, x / 2e3, x / 5e2, x / 2e3, 1) for x in (8, 64, 512)]
         for name in ("width", "depth", "batch", "images")
     }
+    machine = here()
+    earlier = msgspec.structs.replace(machine, handgrad="0.0.9 (abc)", day="2026-01-02")
     return results.Results(
-        here(),
+        machine,
+        {c.cell.name: machine for c in cells} | {results.STARTING: earlier, results.GROWTH: machine},
         {c.cell.name: c for c in cells},
         AdamResult(1.0, 1.2, Ratio(1.2, 1.1, 1.3)),
         {"1": one},
@@ -94,6 +97,8 @@ def test_a_backslash_in_a_part_is_a_backslash():
 def test_the_page_that_ships_has_a_place_for_every_part(measured):
     page = report.rewritten(report.PAGE.read_text(encoding="utf-8"), report.parts_of(measured))
 
+    assert f"handgrad {here().handgrad}: {'; '.join(measured.cells)}; growth\n" in page
+    assert "- 2026-01-02, handgrad 0.0.9 (abc): starting and memory\n" in page
     assert "| 64 | sgd | 1.05 | 2.00 (2.00–2.00) | not counted | 0.80 (0.80–0.80) |" in page
     assert "784-128-64-10, batch 64, sgd: JAX is not counted: it ended at 90.00% and handgrad at 97.00%" in page
     assert "784-128-64-10, batch 64, sgd: Keras failed: ImportError: no" in page
@@ -113,6 +118,14 @@ def test_the_whole_report_is_written_and_written_again_the_same(measured, tmp_pa
     assert ["training.png", "growth.png", "performance.md"] == [path.name for path in written]
     assert all(before[path] == path.read_bytes() for path in again)
     assert all(before[path].startswith(b"\x89PNG") for path in written[:2])
+
+
+def test_many_cells_are_counted():
+    machine = here()
+    cells = [f"small, batch {n}, sgd" for n in range(report.FEW_CELLS + 1)]
+    lines = report.machine_lines(results.Results(machine, dict.fromkeys([*cells, results.ADAM], machine)))
+
+    assert f": {len(cells)} cells of training; Adam over SGD" in lines
 
 
 def test_without_a_page_there_is_a_sentence(measured, tmp_path):

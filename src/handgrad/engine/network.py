@@ -246,12 +246,12 @@ class Pass:
         Both are C-contiguous and of the network's type.
         """
         first, last = self._arrays[0], self._arrays[-1]
-        y = last.y
+        x, y = first.x, last.y
         first.x, last.y = rows, out
         try:
             self.forward()
         finally:
-            first.x, last.y = self.x, y
+            first.x, last.y = x, y
 
     def forward(self) -> Array:
         """Compute the logits of `x`, `(batch, n_out)`: an array of this pass, overwritten by the next call."""

@@ -1,8 +1,8 @@
 """The crew: the steps of a run cut into shares, which one process or several carry out.
 
-What a share is depends on the recipe alone. So the result is the same to the last bit whether this process carries out
-all shares or hands some to others, and a crew may do now the one and now the other (`pace.py`). It can divide dense
-layers and activations; `solo.py` trains what it cannot.
+What a share is depends on the recipe and the data alone. So the result is the same to the last bit whether this process
+carries out all shares or hands some to others, and a crew may do now the one and now the other (`pace.py`). It can
+divide dense layers and activations; `solo.py` trains what it cannot.
 """
 
 import platform
