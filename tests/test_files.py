@@ -112,6 +112,21 @@ def test_a_folder_whose_rename_cannot_be_settled_is_told_of(path, monkeypatch):
     assert [path] == list(path.parent.iterdir())
 
 
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EACCES])
+def test_a_folder_that_takes_no_part_in_this_is_no_trouble(code, path, monkeypatch):
+    works = os.fsync
+
+    def refuses(handle):
+        if os.fstat(handle).st_mode & 0o040000:
+            raise OSError(code, os.strerror(code))
+        works(handle)
+
+    monkeypatch.setattr(os, "fsync", refuses)
+    files.write(path, b"new")
+
+    assert b"new" == path.read_bytes()
+
+
 def test_the_folder_is_left_alone_where_it_cannot_be_opened(path, monkeypatch):
     folder = path.parent
     with monkeypatch.context() as patched:

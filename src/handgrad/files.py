@@ -4,12 +4,16 @@ A run may lose its power at any moment. Whatever handgrad writes is written besi
 forced to the disk, and renamed: a reader sees the old file or the new one, never half of either.
 """
 
+import errno
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from handgrad.errors import HandgradError
+
+_NOT_FOR_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
+"""What a system says that opens no folder for this, or this one not to us; the file itself is written."""
 
 
 def write(path: Path, data: bytes | bytearray) -> None:
@@ -76,11 +80,15 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the rename itself to the disk, where the system lets a folder be opened."""
+    """Force the rename itself to the disk, where the system lets that be done to a folder."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise

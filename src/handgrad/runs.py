@@ -16,7 +16,7 @@ import msgspec
 from handgrad import files, modelfile, tensorfile
 from handgrad.data.dataset import Dataset
 from handgrad.engine.folding import fold
-from handgrad.errors import HandgradError, UsageError
+from handgrad.errors import HandgradError, UsageError, command
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
 from handgrad.training.recipe import Recipe
@@ -77,7 +77,8 @@ def vacant(recipe: Recipe, path: Path | None) -> RunFolder:
         folder = RunFolder(path or _free(recipe.name))
         if folder.exists():
             raise UsageError(
-                f"{folder.path} already holds a run: go on with it by --resume {folder.path}, or choose another --out"
+                f"{folder.path} already holds a run: go on with it by {command('--resume', folder.path)}, "
+                "or choose another --out"
             )
         if folder.path.is_dir() and any(folder.path.iterdir()):
             raise UsageError(f"{folder.path} is not empty; choose another --out")
@@ -192,14 +193,15 @@ def taken_up(folder: RunFolder, dataset: Dataset, workers: int | None = None) ->
     """
     if not folder.checkpoint.is_file():
         raise HandgradError(f"{folder.path} was stopped before it was first saved; start it anew in another folder")
-    recipe = recipe_of(folder)
+    recipe, snapshot = recipe_of(folder), checkpoint.load(folder.checkpoint)
+    with suppress(msgspec.ValidationError):  # what is damaged there, `Run.resume` will tell
+        if recipe != msgspec.convert(snapshot.values.get("recipe"), Recipe):
+            raise UsageError(
+                f"{folder.recipe} is not the recipe that this run began with; undo the change, "
+                "or start a new run with it"
+            )
     teachers = [model.network for model in _teachers_of(recipe, dataset)]
-    run = Run.resume(checkpoint.load(folder.checkpoint), dataset, workers, teachers)
-    if run.recipe != recipe:
-        raise UsageError(
-            f"{folder.recipe} is not the recipe that this run began with; undo the change, or start a new run with it"
-        )
-    return run
+    return Run.resume(snapshot, dataset, workers, teachers)
 
 
 def conduct(run: Run, folder: RunFolder, stop: Callable[[], bool] = never) -> Iterator[Progress | EpochRecord]:

@@ -45,6 +45,15 @@ def test_a_narrow_terminal_breaks_no_row(on_terminal, monkeypatch):
     assert any(line.split()[:1] == ["2/2"] and len(line.split()) == 7 for line in lines)
 
 
+def test_a_narrow_terminal_breaks_no_command(on_terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    answer = on_terminal(*DIGITS, "--out", "a folder with a name that is as long as a terminal is wide")
+
+    last = ESCAPES.sub("", answer.out).splitlines()[-1]
+    assert last.startswith("next           handgrad evaluate 'a folder with")
+    assert last.endswith("wide' --mistakes mistakes.png")
+
+
 def test_help_is_coloured_on_a_terminal(on_terminal):
     answer = on_terminal("train", "--help")
 

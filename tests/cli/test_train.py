@@ -10,6 +10,7 @@ import pytest
 from handgrad import files
 from handgrad.data import idx
 from handgrad.data.augment import PRESETS
+from handgrad.errors import command
 from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.solo import Solo
@@ -187,6 +188,14 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(handgrad, interrupt_at, s
     assert Path("whole/model.safetensors").read_bytes() == Path("cut/model.safetensors").read_bytes()
     assert 2 == len(Path("cut/history.jsonl").read_text().splitlines())
     assert PARTS == {part.name for part in Path("cut").iterdir()}
+
+
+def test_what_goes_on_knows_where_the_data_are(handgrad, interrupt_at):
+    interrupt_at(44)
+    stopped = handgrad(*DIGITS, *EPOCHS, "--out", "cut", "--data-dir", "kept here")
+
+    *_, words = stopped.err.splitlines()[-1].partition("handgrad ")
+    assert f"train --resume cut --data-dir {command('kept here')}" == words
 
 
 def test_a_second_signal_interrupts_at_once_and_keeps_the_last_save(handgrad, interrupt_at):

@@ -57,6 +57,20 @@ def test_it_comes_back_the_same(request, tmp_path, data, given, dtype):
         again.partial_fit(x, y)
 
 
+def test_what_is_not_finite_comes_back(ten_classes, tmp_path):
+    x, y = ten_classes
+    estimator = fitted("ten_classes", x, y, n_iter_no_change=np.inf, early_stopping=True, warm_start=True)
+    estimator.best_validation_score_ = -np.inf
+    estimator.save(tmp_path / "it.safetensors", preprocessing={"least": [-np.inf, {"number": 3}]})
+
+    again = MLPClassifier.load(tmp_path / "it.safetensors")
+
+    assert (np.inf, -np.inf) == (again.n_iter_no_change, again.best_validation_score_)
+    assert {"least": [-np.inf, {"number": 3}]} == again.preprocessing_
+    again.fit(x, y)
+    assert again.best_validation_score_ > 0.0
+
+
 def test_the_safetensors_library_reads_it(ten_classes, tmp_path):
     estimator = fitted("ten_classes", *ten_classes)
     estimator.save(str(tmp_path / "it.safetensors"))

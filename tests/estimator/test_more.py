@@ -198,6 +198,27 @@ def test_another_score_decides_when_to_stop(ten_classes, scoring):
         assert estimator.best_validation_score_ < 0.0
 
 
+def test_a_score_that_cannot_weigh_rows_is_given_none(ten_classes, one_number):
+    x, y = ten_classes
+    given = []
+
+    def plain(estimator, x, y):
+        return float(np.mean(estimator.predict(x) == y))
+
+    def weighed(estimator, x, y, sample_weight=None):
+        given.append(sample_weight)
+        return plain(estimator, x, y)
+
+    for scoring in (plain, weighed):
+        estimator = classifier(early_stopping=True, scoring=scoring, class_weight="balanced").fit(x, y)
+        assert 0.0 < estimator.best_validation_score_ <= 1.0
+    assert given
+    assert all(weights is not None for weights in given)
+    MLPRegressor(early_stopping=True, scoring="neg_max_error", max_iter=3).fit(
+        *one_number, sample_weight=one_number[1] ** 2
+    )
+
+
 def test_early_stopping_gives_the_best_weights_back(ten_classes):
     x, y = ten_classes
     kept = []
@@ -291,6 +312,23 @@ def test_a_warm_start_may_begin_to_stop_early(ten_classes):
     assert (12, None) == (len(estimator.validation_scores_), estimator.best_loss_)
     estimator.set_params(early_stopping=False).fit(*ten_classes)
     assert None is estimator.validation_scores_
+
+
+def test_what_l_bfgs_began_another_solver_goes_on_with(ten_classes):
+    x, y = ten_classes
+    for go_on in (lambda it: it.fit(x, y), lambda it: it.partial_fit(x, y)):
+        estimator = classifier(solver="lbfgs", warm_start=True).fit(x, y)
+        before = estimator.loss_
+        go_on(estimator.set_params(solver="adam"))
+        assert estimator.loss_curve_[-1] < 1.5 * before
+
+
+def test_the_logistic_function_starts_alike_by_either_name(ten_classes):
+    same = ["logistic", "sigmoid", ["logistic"], ["sigmoid"]]
+    starts = [classifier(activation=name, max_iter=1).fit(*ten_classes).coefs_[0] for name in same]
+
+    for start in starts[1:]:
+        np.testing.assert_array_equal(starts[0], start)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop"])

@@ -139,6 +139,15 @@ def test_the_same_a_little_at_a_time(request, data, given):
     assert_same(*made, x)
 
 
+def test_the_same_when_the_penalty_changes_on_the_way(ten_classes):
+    x, y = ten_classes
+    made = pair("ten_classes", **WAYS["plain sgd"], alpha=10.0)
+    for estimator in made:
+        estimator.partial_fit(x, y, classes=np.unique(y))
+        estimator.set_params(alpha=0.0).partial_fit(x, y)
+    assert_same(*made, x)
+
+
 @pytest.mark.parametrize("given", [{}, {"solver": "sgd", "learning_rate": "invscaling"}])
 def test_the_same_from_a_warm_start(ten_classes, given):
     x, y = ten_classes

@@ -106,6 +106,16 @@ def test_a_name_that_the_font_lacks_is_still_drawn(tmp_path):
     assert (tmp_path / "curve.png").exists()
 
 
+def test_a_name_that_is_no_text_is_drawn_in_numbers(tmp_path):
+    name = b"r\xff".decode("utf-8", "surrogateescape")
+
+    plots.save(plots.training_loss({name: [ROW]}), tmp_path / "one.png")
+    plots.save(plots.training_loss({name: [ROW], "b": [ROW]}), tmp_path / "two.png")
+
+    assert ["one.png", "two.png"] == sorted(names_in(tmp_path))
+    assert "r\\udcff" == plots.style.drawable(name)
+
+
 def test_pyplot_is_never_woken(tmp_path):
     import subprocess
     import sys

@@ -81,6 +81,15 @@ def test_a_run_is_not_taken_up_with_another_recipe(folder, spots):
     assert 3 == runs.taken_up(folder, spots).updates
 
 
+def test_a_run_is_not_taken_up_with_another_teacher(folder, spots, tmp_path):
+    finish(Run(SMALL, spots), folder)
+    pupil = runs.begin(Run(SMALL, spots), tmp_path / "pupil")
+    pupil.recipe.write_text(SMALL.but(teachers=[str(folder.path)]).to_toml(), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="is not the recipe that this run began with"):
+        runs.taken_up(pupil, spots)
+
+
 def test_a_run_is_not_taken_up_with_a_broken_recipe(folder, spots):
     finish(Run(SMALL, spots), folder)
     folder.recipe.write_text("epochs = 0", encoding="utf-8")

@@ -67,11 +67,14 @@ def evaluate(
 
     Figures show the single pass of the first model.
     """
-    from handgrad import modelfile, runs
+    from handgrad import modelfile, plots, runs
     from handgrad.data import sources
 
     if warps < 0:
         raise UsageError(f"--warps {warps}: it is a whole number from 0 on")
+    for figure in (confusion, mistakes):
+        if figure is not None:
+            plots.check_name(figure)
     paths = [runs.find_model(model) for model in models]
     networks = [modelfile.load(path) for path in paths]
     name = dataset or _trained_on(networks[0])

@@ -5,12 +5,9 @@ pipe, or with NO_COLOR, the same words are plain lines. No table has a frame, so
 """
 
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -21,6 +18,9 @@ ACCENT = "cyan"
 QUIET = "dim"
 GOOD = "green"
 BAD = "red"
+
+_NAMES = 13
+"""The width of the names of `facts`, in characters."""
 
 _UNBROKEN = 10_000
 """The width of plain output, in characters: a log breaks no line."""
@@ -89,17 +89,23 @@ def facts(rows: Mapping[str, str], *, strong: str | None = None) -> "Table":
     from rich.text import Text
 
     table = columns()
-    table.add_column(style=QUIET, no_wrap=True, min_width=13)
+    table.add_column(style=QUIET, no_wrap=True, min_width=_NAMES)
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, Text(value, f"bold {GOOD}" if name == strong else ""))
     return table
 
 
-def command(*words: str | Path) -> str:
-    """Write a command so that it can be typed."""
-    texts = [str(word) for word in words]
-    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+def fact(console: "Console", name: str, value: str) -> None:
+    """Print one more of the `facts`, whose value nobody breaks: a command that can be copied."""
+    from rich.text import Text
+
+    console.print(Text.assemble((f"{name:{_NAMES}}  ", QUIET), value), soft_wrap=True)
+
+
+def say(console: "Console", line: str, command: str = "") -> None:
+    """Print a line, and after it a command, which the terminal may wrap but nobody breaks: it can be copied."""
+    console.print(line + command, soft_wrap=True)
 
 
 def _console(stream: TextIO) -> "Console":

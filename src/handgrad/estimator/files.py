@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _KIND = "estimator"
 _PRECISIONS = {"float32": "F32", "float64": "F64"}
 _FITTED = (*PLAIN, "history_")
+_NUMBER = "number"
 
 
 class _Classes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,24 +98,22 @@ def load(kind: type["Multilayer"], path: Path) -> "Multilayer":
             if header.estimator != kind.__name__:
                 raise HandgradError(f"{path} holds an {header.estimator}: load it with {header.estimator}.load")
             network = _network(file, header)
-            owner = kind(**header.parameters)
+            owner = kind(**_restored(header.parameters))
             if isinstance(owner.hidden_layer_sizes, list):
                 owner.hidden_layer_sizes = tuple(owner.hidden_layer_sizes)  # JSON made a list of it
             owner._validate_params()
             for name in _FITTED:
                 if name in header.fitted:
-                    setattr(owner, name, header.fitted[name])
+                    setattr(owner, name, _restored(header.fitted[name]))
             _give_classes(owner, header.classes)
         except (KeyError, TypeError, ValueError) as error:  # also msgspec's and scikit-learn's
             raise HandgradError(f"{path} is not an estimator that can be used: {error}") from error
     if header.features is not None:
         owner.feature_names_in_ = np.array(header.features, dtype=object)
-    owner.preprocessing_ = header.preprocessing
+    owner.preprocessing_ = _restored(header.preprocessing)
     owner._adopt(network)
     owner._best = network.theta.copy(), network.statistics.copy()
     owner._no_improvement_count = 0
-    if getattr(owner, "best_loss_", 0.0) is None and not owner.early_stopping:
-        owner.best_loss_ = math.inf
     return owner
 
 
@@ -161,7 +160,7 @@ def _parameters(owner: "Multilayer") -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Make plain values of NumPy's; a number that is not finite becomes none, which JSON can say.
+    """Make plain values of NumPy's; a number that is not finite, for which JSON has no word, becomes `{_NUMBER: word}`.
 
     Raises:
         HandgradError: it holds something else.
@@ -172,12 +171,24 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
         case np.generic() | np.ndarray():
             return _plain(name, value.tolist())
         case float():
-            return value if math.isfinite(value) else None
+            return value if math.isfinite(value) else {_NUMBER: str(value)}
         case list() | tuple():
             return [_plain(name, item) for item in value]
         case dict():
             return {str(key): _plain(name, item) for key, item in value.items()}
     raise HandgradError(f"{name} holds {value!r}, which a file has no word for; leave it out or use plain values")
+
+
+def _restored(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Undo `_plain` where it found a number that is not finite."""
+    match value:
+        case {"number": str(word)} if len(value) == 1:
+            return float(word)
+        case dict():
+            return {key: _restored(item) for key, item in value.items()}
+        case list():
+            return [_restored(item) for item in value]
+    return value
 
 
 def _classes(owner: Any) -> _Classes | None:  # noqa: ANN401 - an estimator

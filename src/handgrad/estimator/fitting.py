@@ -5,6 +5,7 @@ and the same batches, and ends, but for rounding, with the same network. The ste
 size of batch, made once, and flat vectors.
 """
 
+import inspect
 import math
 import time
 import warnings
@@ -109,6 +110,7 @@ class Steps:
         self._max_norm = MaxNorm(float(owner.max_norm), network.weight_matrices()) if owner.max_norm else None
         # for plain SGD decay and L2 are the same, and decay is a third of the work
         self._decays = isinstance(update.optimizer, SGD) and self._clip is None
+        update.optimizer.decay = update.decay  # and not what an earlier call of `partial_fit` made of it
         self._gradient = np.zeros_like(network.theta)
         self._weight_gradient = self._gradient[: network.n_weights]
         self._scratch = np.empty(min(BLOCK, network.theta.size), network.dtype)
@@ -177,10 +179,9 @@ class Validation:
         loss = owner._loss().value(z, self._targets, weights) * owner._part_of_loss()
         if owner.scoring is None:
             return loss, float(owner._score_of(self._y, owner._answers(z), self._weights))
-        return loss, float(_scorer(owner)(_without_names(owner), self._x, self._y, **self._scorer_weights()))
-
-    def _scorer_weights(self) -> dict[str, Any]:
-        return {} if self._weights is None else {"sample_weight": self._weights}
+        scorer = _scorer(owner)
+        weighed = {} if self._weights is None or not _weighs(scorer) else {"sample_weight": self._weights}
+        return loss, float(scorer(_without_names(owner), self._x, self._y, **weighed))
 
 
 def _scorer(owner: "Multilayer") -> Callable[..., float]:
@@ -188,6 +189,15 @@ def _scorer(owner: "Multilayer") -> Callable[..., float]:
 
     scorer: Callable[..., float] = check_scoring(owner, owner.scoring)
     return scorer
+
+
+def _weighs(scorer: Callable[..., float]) -> bool:
+    """Say whether a score can weigh its rows: not all that scikit-learn has can, nor all that a user writes."""
+    try:
+        taken = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    except (TypeError, ValueError):  # something built in that does not say
+        return False
+    return "sample_weight" in taken or any(each.kind is each.VAR_KEYWORD for each in taken.values())
 
 
 def _without_names(owner: "Multilayer") -> "Multilayer":

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from handgrad.engine.activations import Sigmoid
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import BatchNorm, Dense
 from handgrad.engine.losses import Loss
@@ -181,10 +182,11 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         else:
             self._go_on(sizes)
             self.history_ = getattr(self, "history_", {})
-            if self.solver != "lbfgs" and self.early_stopping != (
-                getattr(self, "validation_scores_", None) is not None
+            counted = hasattr(self, "loss_curve_")  # L-BFGS counts nothing that another solver could go on with
+            if self.solver != "lbfgs" and not (
+                counted and self.early_stopping == (getattr(self, "validation_scores_", None) is not None)
             ):
-                self._begin_to_count()  # what was counted was something else
+                self._begin_to_count()
         lesson = self._in_own_precision(lesson)
         self._stopped = False
         if self.solver == "lbfgs":
@@ -200,7 +202,8 @@ class Multilayer(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self.out_activation_ = self._ending()
         self._adopt(parameters.make_network(self, sizes[0], sizes[-1], dtype))
         self._plan = self._planned(sizes)
-        factor = 2.0 if self.activation == parameters.LOGISTIC else 6.0
+        names = {self.activation} if isinstance(self.activation, str) else set(self.activation)
+        factor = 2.0 if names and names <= {parameters.LOGISTIC, Sigmoid.name} else 6.0
         layers = zip(self._network.layers, self._network.views(), strict=True)
         for layer, views in layers:
             if isinstance(layer, Dense):  # uniform, as Glorot and Bengio (2010) have it; biases too

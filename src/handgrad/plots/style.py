@@ -88,8 +88,8 @@ def place(figure: "Figure", left: float, bottom: float, width: float, height: fl
 def head(figure: "Figure", title: str, subtitle: str, left: float) -> None:
     """The two lines on top of a figure, their left edge `left` inches from its side."""
     w, h = figure.get_size_inches()
-    figure.text(left / w, 1 - 0.22 / h, title, size=14, weight="bold", va="top")
-    figure.text(left / w, 1 - 0.52 / h, subtitle, size=9.5, color=QUIET, va="top")
+    figure.text(left / w, 1 - 0.22 / h, drawable(title), size=14, weight="bold", va="top")
+    figure.text(left / w, 1 - 0.52 / h, drawable(subtitle), size=9.5, color=QUIET, va="top")
 
 
 def text_width(text: "Text") -> float:
@@ -99,9 +99,14 @@ def text_width(text: "Text") -> float:
     return text.get_window_extent().width / figure.dpi
 
 
+def drawable(text: str) -> str:
+    """A text that can be drawn: a file's name may hold bytes that are no character, and they are written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def shorten(name: str, length: int) -> str:
     """A name on one line of at most `length` characters; its middle goes, for both ends tell runs apart."""
-    name = " ".join(name.split())
+    name = " ".join(drawable(name).split())
     if len(name) <= length:
         return name
     tail = (length - 1) // 2

@@ -1,5 +1,7 @@
+import errno
 import io
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,6 +159,32 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path, content, said):
             picture.read(source)
         assert said in str(refused.value)
         assert "\n" not in str(refused.value)
+
+
+def test_the_caller_s_image_stays_as_it_was():
+    with Image.open(io.BytesIO(encoded(Image.new("L", (4000, 3000), 255), "JPEG"))) as image:
+        picture.read(image)
+
+        assert (4000, 3000) == image.size
+        assert (4000, 3000) == image.convert("L").size
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_an_image_without_pixels_is_refused(size):
+    with pytest.raises(HandgradError, match=r"the image is \dx\d pixels: nothing to read"):
+        picture.read(Image.new("L", size))
+
+
+def test_a_name_is_said_as_it_is_written(tmp_path, monkeypatch):
+    path = tmp_path / "Photo One.JPG"
+    path.touch()
+
+    def denied(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(HandgradError, match=r"^cannot read .*Photo One\.JPG: permission denied$"):
+        picture.read(path)
 
 
 @settings(max_examples=150)

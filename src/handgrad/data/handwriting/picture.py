@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handgrad.errors import HandgradError
+from handgrad.files import reason
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -130,7 +131,8 @@ def _read_file(path: Path) -> Colours:
             stream.seek(0)
             return _read_stream(stream, str(path), start)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
-        raise HandgradError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}".lower()) from error
+        why = reason(error) if isinstance(error, OSError) else str(error).lower()
+        raise HandgradError(f"cannot read {path}: {why}") from error
 
 
 def _read_stream(stream: Any, name: str, start: bytes) -> Colours:  # noqa: ANN401 - a file or what acts as one
@@ -146,6 +148,8 @@ def _read_stream(stream: Any, name: str, start: bytes) -> Colours:  # noqa: ANN4
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a doubtful tag is no reason not to look at the pixels
             with Image.open(stream, formats=FORMATS) as image:
+                _check_size(*image.size, name)
+                image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a JPEG can be decoded at an eighth of its size
                 return _decode(image, name)
     except (HandgradError, MemoryError):
         raise
@@ -164,7 +168,6 @@ def _decode(image: "Image.Image", name: str) -> Colours:
     try:
         _check_size(*image.size, name)
         _check_single(image, name)
-        image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a JPEG can be decoded at an eighth of its size
         return _flattened(_upright(_reduced(image), image))
     except (HandgradError, MemoryError):
         raise
@@ -184,6 +187,8 @@ def _check_single(image: "Image.Image", name: str) -> None:
 
 
 def _check_size(width: int, height: int, name: str) -> None:
+    if not width or not height:
+        raise HandgradError(f"{name} is {width:,}x{height:,} pixels: nothing to read")
     if width * height > MOST_PIXELS:
         raise HandgradError(f"{name} is {width:,}x{height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller")
 
