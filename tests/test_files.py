@@ -52,7 +52,13 @@ def test_a_file_is_replaced(path):
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_full_disk_at_any_stage_costs_nothing(module, name, path, monkeypatch):
-    monkeypatch.setattr(module, name, full)
+    works = getattr(module, name)
+
+    def closed_and_full(handle):
+        works(handle)
+        full()
+
+    monkeypatch.setattr(module, name, closed_and_full if name == "close" else full)
 
     sentence = refused(lambda: files.write(path, b"new"), path)
 

@@ -9,6 +9,8 @@ from benchmarks.contest import Entry, compete
 from benchmarks.contestant import Contestant, ContestantFailed, environment, session_seconds
 from benchmarks.training import judged
 
+from processors import where_steps_are_shared
+
 TOY = TrainingJob(dataset="digits", hidden=(16,), batch=16, optimizer="sgd", learning_rate=0.1)
 
 
@@ -29,6 +31,7 @@ def test_handgrad_and_scikit_learn_compete_on_the_digits():
     assert all(4 == len(standing.turns) for standing in result.raw.standings.values())
 
 
+@where_steps_are_shared
 def test_two_processes_of_handgrad_learn_too():
     with Contestant("handgrad", 2) as runner:
         # Few steps: where the cores are wanted elsewhere, two processes wait for each other twice in each.

@@ -114,8 +114,11 @@ def test_a_reader_that_has_enough_is_no_error():
 def test_ctrl_c_from_a_shell(tmp_path, handgrad):
     words = ["train", "--dataset", "digits", "--epochs", 20_000]
     process = start(*words, "--out", "cut", cwd=tmp_path)
-    while " 2/20000 " not in process.stderr.readline():
-        pass
+    for line in process.stderr:
+        if " 2/20000 " in line:
+            break
+    else:
+        pytest.fail(f"it ended by itself, with {process.wait()}")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
 

@@ -2,6 +2,7 @@ import io
 import re
 
 from handgrad.cli import main
+from handgrad.errors import command
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DIGITS = ("train", "--dataset", "digits", "--epochs", 2)
@@ -47,11 +48,11 @@ def test_a_narrow_terminal_breaks_no_row(on_terminal, monkeypatch):
 
 def test_a_narrow_terminal_breaks_no_command(on_terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    answer = on_terminal(*DIGITS, "--out", "a folder with a name that is as long as a terminal is wide")
+    folder = "a folder with a name that is as long as a terminal is wide"
+    answer = on_terminal(*DIGITS, "--out", folder)
 
-    last = ESCAPES.sub("", answer.out).splitlines()[-1]
-    assert last.startswith("next           handgrad evaluate 'a folder with")
-    assert last.endswith("wide' --mistakes mistakes.png")
+    wanted = command("handgrad", "evaluate", folder, "--mistakes", "mistakes.png")
+    assert f"next           {wanted}" == ESCAPES.sub("", answer.out).splitlines()[-1]
 
 
 def test_help_is_coloured_on_a_terminal(on_terminal):

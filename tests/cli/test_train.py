@@ -15,6 +15,7 @@ from handgrad.training.loop import Run
 from handgrad.training.recipe import Recipe
 from handgrad.training.solo import Solo
 from handgrad.training.workers.crew import Crew
+from processors import where_steps_are_shared
 
 DIGITS = ("train", "--dataset", "digits")
 EPOCHS = ("--epochs", 2)
@@ -370,6 +371,7 @@ def test_a_folder_that_vanishes_is_said_in_one_sentence(handgrad, monkeypatch):
     assert "error: cannot write" in answer.err.splitlines()[-1]
 
 
+@where_steps_are_shared
 def test_two_workers_train_and_go_on(handgrad):
     answer = handgrad(*DIGITS, *EPOCHS, "--workers", "2")
 

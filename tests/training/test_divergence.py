@@ -10,10 +10,12 @@ from handgrad.engine.optimizers import OPTIMIZERS
 from handgrad.errors import HandgradError
 from handgrad.training.loop import Diverged, Run
 from handgrad.training.recipe import MOST_COUNTED, SCHEDULES, Recipe
+from handgrad.training.solo import Solo
 from handgrad.training.workers.crew import Crew
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=3, batch_size=8, learning_rate=0.05)
 STEPS = 7
+HANDS = (Crew, Solo)  # the processor decides which of them takes a step
 KEPT = "(the last good weights are kept)"
 
 
@@ -26,16 +28,26 @@ def diverges(run, stop=lambda: False) -> str:
     return str(caught.value)
 
 
+def learning_of(hands):
+    """The network and the optimiser of whoever takes the steps."""
+    if isinstance(hands, Crew):
+        return hands._network, hands._optimizer
+    return hands._task.network, hands._task.optimizer
+
+
 def spoiled_at(monkeypatch, update, number=np.nan):
     """Put a number that is none into the weights after this update of the run."""
-    step = Crew.step
+    steps = {kind: kind.step for kind in HANDS}
 
     def spoil(self, rate):
-        step(self, rate)
-        if self._optimizer.t == update:
-            self._shared["theta"][0] = number
+        steps[type(self)](self, rate)
+        network, optimizer = learning_of(self)
+        if optimizer.t == update:
+            theta = self._shared["theta"] if isinstance(self, Crew) else network.theta
+            theta[0] = number
 
-    monkeypatch.setattr(Crew, "step", spoil)
+    for kind in HANDS:
+        monkeypatch.setattr(kind, "step", spoil)
 
 
 @pytest.mark.parametrize("rate", [1e9, 1e308])
@@ -102,15 +114,17 @@ def test_the_averages_of_batch_norm_are_watched_too(spots, monkeypatch):
 
 def overgrown_after(monkeypatch, update):
     """Make the network's numbers huge after the epoch that ends with this update; collect what each epoch learned."""
-    learned, pause = [], Crew.pause
+    learned, pauses = [], {kind: kind.pause for kind in HANDS}
 
     def grow(self):
-        pause(self)
-        learned.append(self._network.theta.copy())
-        if self._optimizer.t == update:
-            self._network.theta[...] = 3e38  # finite, but not what the network makes of it
+        pauses[type(self)](self)
+        network, optimizer = learning_of(self)
+        learned.append(network.theta.copy())
+        if optimizer.t == update:
+            network.theta[...] = 3e38  # finite, but not what the network makes of it
 
-    monkeypatch.setattr(Crew, "pause", grow)
+    for kind in HANDS:
+        monkeypatch.setattr(kind, "pause", grow)
     return learned
 
 

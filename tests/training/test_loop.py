@@ -21,6 +21,7 @@ from handgrad.training.recipe import SCHEDULES, Recipe
 from handgrad.training.records import EpochRecord, Progress
 from handgrad.training.solo import Solo
 from handgrad.training.workers.crew import Crew
+from processors import where_steps_are_shared
 
 SMALL = Recipe(name="small", hidden_layer_sizes=(8, 6), epochs=6, batch_size=8, learning_rate=0.05)
 STEPS = 7  # 50 images in eights: six full batches and one of two
@@ -122,7 +123,9 @@ def test_the_rate_recorded_is_that_of_the_last_update(options, schedule, spots):
     assert [schedule.rate(STEPS * epoch - 1) for epoch in range(1, 7)] == [r.learning_rate for r in run.history]
 
 
-@pytest.mark.parametrize(("hands", "options"), [(Crew, {}), (Solo, {"batch_norm": True})])
+@pytest.mark.parametrize(
+    ("hands", "options"), [pytest.param(Crew, {}, marks=where_steps_are_shared), (Solo, {"batch_norm": True})]
+)
 def test_every_update_takes_the_rate_of_its_step(hands, options, spots, monkeypatch):
     taken = []
     step = hands.step

@@ -1,6 +1,5 @@
 """A crew learns what one learns alone, leaves nothing behind, and does not hang on who is faster."""
 
-import platform
 import threading
 import time
 from dataclasses import replace
@@ -18,11 +17,9 @@ from handgrad.training.workers import crew
 from handgrad.training.workers.job import Job
 from handgrad.training.workers.load import Load
 from handgrad.training.workers.pace import Pace
+from processors import where_steps_are_shared
 
-pytestmark = pytest.mark.skipif(
-    platform.machine().lower() not in {"x86_64", "amd64"},
-    reason="a crew needs a processor that shows stores in their order",
-)
+pytestmark = where_steps_are_shared
 
 OPEN = Path("/proc/self/fd")
 SMALL = Recipe(hidden_layer_sizes=(9, 6), batch_size=16, epochs=3, learning_rate=0.05, initializer="he")
@@ -239,23 +236,27 @@ def test_it_makes_no_difference_who_carries_the_shares_out(batch_size, optimizer
     assert ("aaattt" * run.updates)[: run.updates] == Fickle.ways
 
 
-def test_a_short_run_stays_alone(spots, crews):
+def test_a_short_run_stays_alone(spots, crews, monkeypatch):
+    monkeypatch.setattr(crew, "LONG_SECONDS", 1e9)
     train(SMALL, spots, None)
 
     assert [0] == [len(one.started) for one in crews]
 
 
 def test_where_no_other_process_can_be_started_one_goes_on_alone(spots, monkeypatch):
-    expected = train(SMALL, spots, 1).network.theta.tobytes()
+    expected, tried = train(SMALL, spots, 1).network.theta.tobytes(), []
 
     def fail(*_):
+        tried.append(1)
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(crew, "start_process", fail)
+    monkeypatch.setattr(crew, "cores", lambda: 2)
     monkeypatch.setattr(crew, "LONG_SECONDS", -1.0)
     monkeypatch.setattr("handgrad.training.workers.pace.TRIAL_SECONDS", 0.0)
 
     assert expected == train(SMALL, spots, None).network.theta.tobytes()
+    assert [1] == tried
     with pytest.raises(
         HandgradError, match=r"cannot start a second process \(Operation not permitted\); try --workers 1"
     ):

@@ -5,6 +5,7 @@ program becomes one sentence on stderr and an exit code: 0 done, 1 failed, 2 wro
 """
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -80,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             code = _run(list(sys.argv[1:] if arguments is None else arguments))
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_broken_pipe(error):
+            raise
         # Whoever read stdout has enough. What is left in its buffer must not be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -94,15 +97,21 @@ def _run(arguments: list[str]) -> int:
             group.invoke(context)
     except typer.Exit as leaving:
         return leaving.exit_code
-    except BrokenPipeError:
-        raise
     except (_Refused, HandgradError, OSError, MemoryError) as error:
+        if _is_broken_pipe(error):
+            raise
         screen.complain(_sentence(error))
         return MISUSED if isinstance(error, (_Misused, UsageError)) else FAILED
     except KeyboardInterrupt:
         screen.notes().print("interrupted")
         return INTERRUPTED
     return DONE
+
+
+def _is_broken_pipe(error: Exception) -> bool:
+    """Say whether nobody reads any more; Windows has another number for it."""
+    windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL
+    return windows or isinstance(error, BrokenPipeError)
 
 
 def _sentence(error: Exception) -> str:

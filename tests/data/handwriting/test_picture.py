@@ -140,6 +140,9 @@ def frames(kind):
         (b"GIF89a" + bytes(20), "is a GIF"),
         (b"%PDF-1.7" + bytes(20), "is a PDF"),
         (b"\0\0\0\x18ftypheic" + bytes(20), "is a HEIC photo"),
+        (b"\0\0\0\x18ftyphevc" + bytes(20), "is a HEIC photo"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is an SVG drawing, which is not read here"),
+        (b'<?xml version="1.0"?><svg/>', "is an SVG drawing or other XML"),
         (encoded(Image.new("L", (50, 50), 9))[:60], "damaged or cut off"),
         (encoded(Image.effect_noise((90, 90), 50), "JPEG")[:900], "damaged or cut off"),
         (frames("PNG"), "holds 2 frames"),
@@ -148,7 +151,7 @@ def frames(kind):
         (encoded(Image.new("1", (20_000, 20_000))), "pixels"),
         (encoded(Image.new("1", (9_000, 9_000))), "9,000x9,000 pixels"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_a_file_that_is_no_picture_is_refused(tmp_path, content, said):
     file = tmp_path / "picture.png"

@@ -41,8 +41,12 @@ _OTHERS = (
     (slice(0, 4), b"%PDF", "a PDF"),
     (slice(4, 12), b"ftypheic", "a HEIC photo"),
     (slice(4, 12), b"ftypheix", "a HEIC photo"),
+    (slice(4, 12), b"ftyphevc", "a HEIC photo"),
+    (slice(4, 12), b"ftypmsf1", "a HEIF photo"),
     (slice(4, 12), b"ftypmif1", "a HEIF photo"),
     (slice(4, 12), b"ftypavif", "an AVIF picture"),
+    (slice(0, 4), b"<svg", "an SVG drawing"),
+    (slice(0, 5), b"<?xml", "an SVG drawing or other XML"),
 )
 """Where which bytes stand in files that people take for pictures that can be read here."""
 
