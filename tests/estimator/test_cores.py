@@ -32,7 +32,8 @@ class Library:
 @pytest.fixture
 def library(monkeypatch):
     blas = Library(8)
-    monkeypatch.setattr(cores, "_libraries", lambda: [blas])
+    monkeypatch.setattr("handgrad.training.threads.libraries", lambda: [blas])
+    monkeypatch.setattr(cores, "libraries", lambda: [blas])
     monkeypatch.setattr("handgrad.training.threads.cores", lambda: 4)
     return blas
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,42 @@ def test_it_is_given_back_after_an_error_too(two_before):
         raise KeyError
 
     assert two_before == in_use()
+
+
+@needs_control
+def test_blocks_in_several_threads_agree_and_the_last_restores(two_before):
+    """threadpoolctl obeys the first of two threads alone; the second outlives it here."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with limited(1):
+            entered.set()
+            leave.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        other = limited(2)
+        pool.submit(other.__enter__).result()  # and so that thread lives on
+        held = threading.Thread(target=hold)
+        held.start()
+        entered.wait()
+        both = in_use()
+        pool.submit(other.__exit__, None, None, None).result()
+        one = in_use()
+        leave.set()
+        held.join()
+        assert ({1}, {1}, two_before) == (both, one, in_use())
+
+
+@needs_control
+def test_it_raises_the_number_only_where_it_may():
+    with limited(1):
+        pass
+    with threadpool_limits(1, user_api="blas"):
+        with limited(2, at_most=True):
+            assert {1} == in_use()
+        with limited(2):
+            assert {2} == in_use()
+        assert {1} == in_use()
 
 
 def test_small_products_run_on_one_core_and_large_ones_on_all(monkeypatch):
