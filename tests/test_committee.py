@@ -83,7 +83,7 @@ def test_the_image_itself_and_its_warps_weigh_the_same(images):
 def test_no_two_parts_see_the_same_warps(images, monkeypatch):
     updates = []
     warp = Warper.warp
-    monkeypatch.setattr(committee, "FLOAT_AT_ONCE", 4)
+    monkeypatch.setattr(committee, "READ_AT_ONCE", 4)
     monkeypatch.setattr(
         Warper, "warp", lambda self, part, update, out: (updates.append(update), warp(self, part, update, out))
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.data.augment import PRESETS, Warper
-from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
+from handgrad.data.batches import as_rows
 from handgrad.data.deskew import deskew
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import SoftmaxCrossEntropy
@@ -23,6 +23,9 @@ WARPS = PRESETS["mild"]
 
 SEED = 0
 """Fixes those warps, so that the same command gives the same answer."""
+
+READ_AT_ONCE = 4096
+"""Images that are warped and read together; with another number, each would be warped otherwise."""
 
 
 def predict_probabilities(models: Sequence[Model], images: NDArray[np.uint8], warps: int = 0) -> NDArray[np.float64]:
@@ -39,7 +42,7 @@ def predict_probabilities(models: Sequence[Model], images: NDArray[np.uint8], wa
     _agree(models)
     first, n = models[0], len(images)
     total: NDArray[np.float64] = np.zeros((n, len(first.classes)))
-    parts = [np.arange(begin, min(begin + FLOAT_AT_ONCE, n)) for begin in range(0, n, FLOAT_AT_ONCE)]
+    parts = [np.arange(begin, min(begin + READ_AT_ONCE, n)) for begin in range(0, n, READ_AT_ONCE)]
     for upright in {model.deskew for model in models}:
         shown = deskew(images, first.image_shape) if upright else images  # and then warped, as in training
         networks = [model.network for model in models if model.deskew == upright]

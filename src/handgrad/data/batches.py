@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from handgrad.data.dataset import Examples
 
-FLOAT_AT_ONCE = 4096
+FLOAT_AT_ONCE = 1024
 """Images that are float at the same time while a network is tested."""
 
 
