@@ -114,7 +114,7 @@ def run_inference(keeper: Keeper, model: str, peers: Sequence[str], rounds: int,
     for images in inference.CALLS:
         result = inference.measure(model, images, peers, rounds, notify)
         keeper.results.inference[str(images)] = result
-        keeper.keep(f"{stored.PREDICTION}{images:,}")
+        keeper.keep(f"prediction of {result.what}")
         show(report.inference_table(result))
         for label, why in result.dropped.items():
             console(stderr=False).print(f"  {label} failed: {why}")

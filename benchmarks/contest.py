@@ -5,8 +5,8 @@ one turn each, the others asleep. Ratios are taken round by round.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
 from typing import Any, Self, TypeVar, final
@@ -141,26 +141,29 @@ def compete(
         turns: dict[str, list[Turn]] = {label: [] for label in runners}
         outcomes: dict[str, list[Any]] = {label: [] for label in runners}
         restless: dict[str, float] = {}
+
+        @contextmanager
+        def dropped_if_it_fails(label: str) -> Iterator[None]:
+            try:
+                yield
+            except ContestantFailed as error:
+                dropped[label] = str(error)
+                runners.pop(label).close()
+
         for number in range(rounds):
             for label in list(runners):
                 notify(f"round {number + 1} of {rounds}: {label}")
                 others = {other: runner for other, runner in runners.items() if other != label}
-                try:
+                with dropped_if_it_fails(label):
                     turns[label].append(_watched_turn(runners[label], others, restless, pause))
                     outcomes[label].append(runners[label].outcome())
-                except ContestantFailed as error:
-                    dropped[label] = str(error)
-                    runners.pop(label).close()
         if not settled(outcomes):
             for number in range(extension):
                 for label in list(runners):
                     notify(f"not yet settled, turn {number + 1} of {extension}: {label}")
-                    try:
+                    with dropped_if_it_fails(label):
                         runners[label].turn()
                         outcomes[label].append(runners[label].outcome())
-                    except ContestantFailed as error:
-                        dropped[label] = str(error)
-                        runners.pop(label).close()
         standings = {
             label: Standing(runner.threads, probed[label], turns[label], outcomes[label], runner.versions, runner.note)
             for label, runner in runners.items()

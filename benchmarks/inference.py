@@ -47,6 +47,11 @@ class InferenceResult(msgspec.Struct, frozen=True):
     versions: dict[str, str]
 
     @property
+    def what(self) -> str:
+        """What was read: `one image`, or how many."""
+        return "one image" if self.images == 1 else f"{self.images:,} images"
+
+    @property
     def fastest(self) -> PredictionRow | None:
         """The peer that counts and has the smallest ratio."""
         counted = [row for row in self.rows if row.peer != "handgrad" and not row.why_not]

@@ -116,14 +116,14 @@ def machine_lines(results: Results) -> str:
         )
         if told != before:
             lines.append(before := told)
-        parts = _together(machines.get(machine, []))
+        parts = _together(machines.get(machine, []), results)
         lines.append(f"- {machine.day}, handgrad {machine.handgrad}" + (f": {parts}" if parts else ""))
     return "\n".join(lines + ([f"- {peers}"] if peers else []))
 
 
-def _together(parts: list[str]) -> str:
+def _together(parts: list[str], results: Results) -> str:
     """Name parts; cells of training by their number, where there are many."""
-    cells = [part for part in parts if ", batch " in part]
+    cells = [part for part in parts if part in results.cells]
     if len(cells) <= FEW_CELLS:
         return "; ".join(parts)
     return "; ".join([f"{len(cells)} cells of training", *(part for part in parts if part not in cells)])
@@ -195,9 +195,8 @@ def inference_table(result: InferenceResult) -> Table:
         for row in result.rows
     ]
     unit = "µs" if result.images == 1 else "ms"
-    what = "one image" if result.images == 1 else f"{result.images:,} images"
     columns = ("", "threads", unit, "ratio", "min", "max", "same classes", "")
-    return Table(f"Prediction of {what}", columns, rows)
+    return Table(f"Prediction of {result.what}", columns, rows)
 
 
 def startup_tables(result: StartupResult) -> list[Table]:
@@ -254,9 +253,10 @@ def summary_lines(results: Results) -> list[Line]:
     lines = training.summary(results.in_order(), results.adam)
     for _, result in sorted(results.inference.items(), key=lambda kv: -int(kv[0])):
         if (row := result.fastest) is not None:
-            what = "one image" if result.images == 1 else f"{result.images:,} images"
             ratio = row.ratio.median
-            lines.append(Line(f"prediction of {what}, fastest peer", f"{ratio:.2f} ({row.label})", ">= 1", ratio >= 1))
+            lines.append(
+                Line(f"prediction of {result.what}, fastest peer", f"{ratio:.2f} ({row.label})", ">= 1", ratio >= 1)
+            )
     if (start := results.startup) is not None:
         for label, ratio in start.memory_ratio.items():
             lines.append(Line(f"peak memory of {label}, over PyTorch's", f"{ratio:.2f}", "<= 0.5", ratio <= 0.5))

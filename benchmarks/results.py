@@ -17,7 +17,6 @@ from handgrad import files
 from handgrad.errors import HandgradError
 
 STARTING, GROWTH, ADAM = "starting and memory", "growth", "Adam over SGD"
-PREDICTION = "prediction, images: "
 
 
 @final
@@ -26,8 +25,8 @@ class Results(msgspec.Struct):
 
     Attributes:
         machine: the last that anything was measured on.
-        made: the machine, versions and day of each part, by its name: a cell's, or one of `PREDICTION`, `STARTING`,
-            `GROWTH` and `ADAM`.
+        made: the machine, versions and day of each part, by its name: a cell's, `prediction of ...`, `STARTING`,
+            `GROWTH` or `ADAM`.
         cells: of training, by name.
         adam: its epoch over SGD's.
         inference: by the number of images.

@@ -72,6 +72,20 @@ def test_nothing_changes_while_nothing_may():
     assert 2.9 < machine.pace.seconds < 3.1
 
 
+def test_what_is_done_between_two_steps_is_no_step_s_time():
+    machine = Machine(0.002, 0.001)
+
+    def start_others():
+        machine.now += 5.0
+        return False
+
+    for _ in range(200):
+        machine.now += 0.002
+        machine.pace.stepped(start_others)
+
+    assert 0.3 < machine.pace.seconds < 0.41
+
+
 def test_steps_far_longer_than_a_trial_are_told_apart_too():
     ways = Machine(3.0, 2.0).steps(600.0)
 

@@ -103,9 +103,9 @@ def fact(console: "Console", name: str, value: str) -> None:
     console.print(Text.assemble((f"{name:{_NAMES}}  ", QUIET), value), soft_wrap=True)
 
 
-def say(console: "Console", line: str, command: str = "") -> None:
-    """Print a line, and after it a command, which the terminal may wrap but nobody breaks: it can be copied."""
-    console.print(line + command, soft_wrap=True)
+def suggest(line: str) -> None:
+    """Say on stderr a line that ends in a command, which nobody breaks: it can be copied."""
+    notes().print(line, soft_wrap=True)
 
 
 def _console(stream: TextIO) -> "Console":

@@ -164,7 +164,7 @@ def train(
     try:
         _draw(run, folder)
     except KeyboardInterrupt:
-        screen.say(screen.notes(), "Interrupted while drawing; all else is saved. Go on with: ", go_on)
+        screen.suggest(f"Interrupted while drawing; all else is saved. Go on with: {go_on}")
         raise typer.Exit(INTERRUPTED) from None
     _conclude(run, folder, go_on, where)
 
@@ -186,7 +186,7 @@ def _conduct(run: "Run", folder: "RunFolder", stop: Callable[[], bool], go_on: s
             for record in runs.conduct(run, folder, stop):
                 watch.show(record)
     except KeyboardInterrupt:
-        screen.say(screen.notes(), "Interrupted at once. Go on from where it was last saved with: ", go_on)
+        screen.suggest(f"Interrupted at once. Go on from where it was last saved with: {go_on}")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -224,7 +224,7 @@ def _conclude(run: "Run", folder: "RunFolder", go_on: str, where: list[str | Pat
     record = run.best_record
     if not run.finished or record is None:
         screen.note(f"Stopped in epoch {run.epochs_done + 1} of {run.recipe.epochs}; everything is saved.")
-        screen.say(screen.notes(), "Go on with: ", go_on)
+        screen.suggest(f"Go on with: {go_on}")
         raise typer.Exit(INTERRUPTED)
     n = len(run.dataset.test)
     screen.notes().print()

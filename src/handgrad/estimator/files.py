@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KIND = "estimator"
 _PRECISIONS = {"float32": "F32", "float64": "F64"}
 _FITTED = (*PLAIN, "history_")
-_NUMBER = "number"
+_NOT_FINITE = "not finite"
 
 
 class _Classes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,7 +160,7 @@ def _parameters(owner: "Multilayer") -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Make plain values of NumPy's; a number that is not finite, for which JSON has no word, becomes `{_NUMBER: word}`.
+    """Make plain values of NumPy's; one that is not finite, for which JSON has no word, is wrapped.
 
     Raises:
         HandgradError: it holds something else.
@@ -171,7 +171,7 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
         case np.generic() | np.ndarray():
             return _plain(name, value.tolist())
         case float():
-            return value if math.isfinite(value) else {_NUMBER: str(value)}
+            return value if math.isfinite(value) else {_NOT_FINITE: str(value)}
         case list() | tuple():
             return [_plain(name, item) for item in value]
         case dict():
@@ -180,10 +180,10 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _restored(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Undo `_plain` where it found a number that is not finite."""
+    """Unwrap the numbers that are not finite."""
     match value:
-        case {"number": str(word)} if len(value) == 1:
-            return float(word)
+        case dict() if value.keys() == {_NOT_FINITE} and value[_NOT_FINITE] in ("inf", "-inf", "nan"):
+            return float(value[_NOT_FINITE])
         case dict():
             return {key: _restored(item) for key, item in value.items()}
         case list():

@@ -275,10 +275,8 @@ class Crew(Hands):
                 self._start(self._job.members - 1)
                 self._tell()
         ready = self._shared["ready"]
-        if not self._chooses or not len(self._processes) == len(ready) == np.count_nonzero(ready):
-            return False
-        self._chooses = self._pace.together or all(process.poll() is None for process in self._processes)
-        return self._chooses
+        know = self._chooses and len(self._processes) == len(ready) == np.count_nonzero(ready)
+        return know and all(process.poll() is None for process in self._processes)
 
     def _call_together(self) -> None:
         """Have the others begin at this step; they then wait to be joined."""

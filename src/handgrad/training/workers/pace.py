@@ -88,4 +88,4 @@ class Pace:
 
     def _start_anew(self) -> None:
         self._steps = 0
-        self._began = self._last
+        self._began = self._last = self._clock()  # later than the step ended: others may have been started since
