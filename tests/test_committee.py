@@ -7,13 +7,14 @@ import pytest
 
 from handgrad import committee
 from handgrad.data.augment import Warper
-from handgrad.data.deskew import deskew
+from handgrad.data.normalization import Normalization
 from handgrad.engine.losses import BinaryCrossEntropy, SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
 from handgrad.modelfile import Model
 
 CLASSES = ("a", "b", "c")
+LOOKS = Normalization(deskew=True), Normalization(width=1.0)
 
 
 def model(seed, loss=None, classes=CLASSES):
@@ -40,20 +41,22 @@ def test_one_model_and_no_warp_is_the_single_pass(images):
     )
 
 
-def test_a_model_of_upright_images_sees_them_upright_beside_another(images):
-    plain, upright = model(1), replace(model(2), deskew=True)
-    alone = [np.log(one.predict_probabilities(images)) for one in (plain, upright)]
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_model_sees_images_its_own_way_beside_another(look, images):
+    plain, other = model(1), replace(model(2), normalization=look)
+    alone = [np.log(one.predict_probabilities(images)) for one in (plain, other)]
 
-    assert (upright.predict_probabilities(images) != replace(upright, deskew=False).predict_probabilities(images)).any()
+    assert (other.predict_probabilities(images) != model(2).predict_probabilities(images)).any()
     np.testing.assert_allclose(
-        committee.predict_probabilities([plain, upright], images), normalized(np.mean(alone, axis=0)), rtol=1e-5
+        committee.predict_probabilities([plain, other], images), normalized(np.mean(alone, axis=0)), rtol=1e-5
     )
 
 
-def test_upright_images_are_warped_as_in_training(images):
-    one = replace(model(1), deskew=True)
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_images_made_alike_are_warped_as_in_training(look, images):
+    one = replace(model(1), normalization=look)
     rows = np.empty((9, 16), np.float32)
-    Warper(deskew(images, (4, 4)), (4, 4), 255, committee.WARPS, committee.SEED).warp(np.arange(9), 1, rows)
+    Warper(look.images(images, (4, 4)), (4, 4), 255, committee.WARPS, committee.SEED).warp(np.arange(9), 1, rows)
     logs = [np.log(one.predict_probabilities(images)), np.log(one.network.predict_probabilities(rows))]
 
     actual = committee.predict_probabilities([one], images, warps=1)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 import handgrad
 from handgrad import modelfile, models, reading
-from handgrad.data.deskew import deskew
+from handgrad.data.normalization import AS_WRITTEN, Normalization
 from handgrad.engine.losses import SoftmaxCrossEntropy
 from handgrad.engine.network import Network
 from handgrad.errors import HandgradError
@@ -114,18 +114,20 @@ def test_a_network_that_knows_nothing_is_not_sure(seven, tmp_path):
     assert models.SURE_FROM == models.sure_from(file)
 
 
-def test_what_is_set_upright_is_shown_upright(seven):
+@pytest.mark.parametrize("made", [Normalization(deskew=True), Normalization(deskew=True, width=0.7)], ids=str)
+def test_what_is_seen_otherwise_is_shown_so(made, seven):
     best = modelfile.load(models.path("best"))
     slanted = seven.transform(seven.size, Image.Transform.AFFINE, (1, 0.5, -50, 0, 1, 0), fillcolor=255)
-    plain, upright = (reading.Reader(replace(best, deskew=d), 0.9).read(slanted) for d in (False, True))
+    looks = AS_WRITTEN, made
+    plain, seen = (reading.Reader(replace(best, normalization=look), 0.9).read(slanted) for look in looks)
 
-    (before,), (after,) = plain.readings, upright.readings
-    assert (False, True) == (plain.upright, upright.upright)
-    np.testing.assert_array_equal(deskew(before.image.reshape(1, -1), (28, 28)).reshape(28, 28), after.image)
+    (before,), (after,) = plain.readings, seen.readings
+    assert looks == (plain.normalization, seen.normalization)
+    np.testing.assert_array_equal(made.images(before.image.reshape(1, -1), (28, 28)).reshape(28, 28), after.image)
     assert (before.image != after.image).any()
     assert 7 == after.digit
     with pytest.raises(reading.NothingDrawn):
-        reading.Reader(replace(best, deskew=True), 0.9).read(np.full((50, 50), 255, np.uint8)).only()
+        reading.Reader(replace(best, normalization=made), 0.9).read(np.full((50, 50), 255, np.uint8)).only()
 
 
 @pytest.mark.parametrize("name", models.names())

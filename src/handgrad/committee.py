@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from handgrad.data.augment import PRESETS, Warper
 from handgrad.data.batches import as_rows
-from handgrad.data.deskew import deskew
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import SoftmaxCrossEntropy
 from handgrad.errors import HandgradError
@@ -43,9 +42,9 @@ def predict_probabilities(models: Sequence[Model], images: NDArray[np.uint8], wa
     first, n = models[0], len(images)
     total: NDArray[np.float64] = np.zeros((n, len(first.classes)))
     parts = [np.arange(begin, min(begin + READ_AT_ONCE, n)) for begin in range(0, n, READ_AT_ONCE)]
-    for upright in {model.deskew for model in models}:
-        shown = deskew(images, first.image_shape) if upright else images  # and then warped, as in training
-        networks = [model.network for model in models if model.deskew == upright]
+    for normalization in dict.fromkeys(model.normalization for model in models):
+        shown = normalization.images(images, first.image_shape)  # and then warped, as in training
+        networks = [model.network for model in models if model.normalization == normalization]
         warper = Warper(shown, first.image_shape, first.white, WARPS, SEED) if warps else None
         for turn in range(1 + warps):
             for number, part in enumerate(parts):

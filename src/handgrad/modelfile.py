@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from handgrad import tensorfile
 from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
-from handgrad.data.deskew import deskew
+from handgrad.data.normalization import AS_WRITTEN, Normalization
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
@@ -65,6 +65,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     image_shape: tuple[int, int]
     white: int
     deskew: bool = False
+    normalize_width: float = 0.0
     provenance: dict[str, Any]
 
 
@@ -80,7 +81,7 @@ class Model:
         white: the pixel value that becomes 1.0.
         loss: turns logits into probabilities.
         provenance: plain values: the recipe, its seed and data, the accuracy reached, the versions it was made with.
-        deskew: whether the network was trained on images set upright, and so is shown each image upright.
+        normalization: what is taken away of each image before the network sees it, as of those it was trained on.
     """
 
     network: Network
@@ -89,7 +90,7 @@ class Model:
     white: int
     loss: Loss
     provenance: dict[str, Any] = field(default_factory=dict)
-    deskew: bool = False
+    normalization: Normalization = AS_WRITTEN
 
     def predict_probabilities(self, images: NDArray[np.uint8]) -> Array:
         """The probability of each class, `(n, n_classes)`, of `uint8` images, `(n, height * width)`.
@@ -101,9 +102,8 @@ class Model:
             height, width = self.image_shape
             raise HandgradError(f"the model reads images of {height}x{width}, not of {images.shape[1]} pixels")
         parts = [images[begin : begin + FLOAT_AT_ONCE] for begin in range(0, len(images), FLOAT_AT_ONCE)] or [images]
-        if self.deskew:
-            parts = [deskew(part, self.image_shape) for part in parts]
-        rows = (as_rows(part, self.white, self.network.dtype) for part in parts)
+        shown = (self.normalization.images(part, self.image_shape) for part in parts)
+        rows = (as_rows(part, self.white, self.network.dtype) for part in shown)
         return np.concatenate([self.network.predict_probabilities(part, self.loss) for part in rows])
 
 
@@ -127,7 +127,8 @@ def save(path: Path, model: Model, *, half: bool = False) -> None:
         classes=model.classes,
         image_shape=model.image_shape,
         white=model.white,
-        deskew=model.deskew,
+        deskew=model.normalization.deskew,
+        normalize_width=model.normalization.width,
         provenance=model.provenance,
     )
     arrays = {
@@ -162,7 +163,8 @@ def load(path: Path) -> Model:
                 raise HandgradError(f"{path} holds a variance below 0; train the model again")
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
-        return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance, header.deskew)
+        normalization = Normalization(header.deskew, header.normalize_width)
+        return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance, normalization)
 
 
 def _halved(name: str, array: Array) -> NDArray[np.float16]:
@@ -233,6 +235,8 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
         raise ValueError("it has no layers, or sizes below 1")
     if not 1 <= header.white <= 255:
         raise ValueError(f"its white is {header.white}, not 1 to 255")
+    if not 0.0 <= header.normalize_width <= 1.0:
+        raise ValueError(f"it makes widths alike by {header.normalize_width}, not by 0 to 1")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
     expected = {name: shape for names in array_names(layers) for name, shape in names.items()}

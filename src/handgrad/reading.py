@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handgrad import modelfile, models
-from handgrad.data.deskew import deskew
 from handgrad.data.handwriting import picture
 from handgrad.data.handwriting.prepare import Prepared, prepare
+from handgrad.data.normalization import Normalization
 from handgrad.errors import HandgradError
 from handgrad.modelfile import Model
 
@@ -72,12 +72,12 @@ class Page:
     Attributes:
         prepared: what was made of the picture.
         readings: the digits.
-        upright: whether the network sees each digit set upright.
+        normalization: what is taken away of each digit before the network sees it.
     """
 
     prepared: Prepared
     readings: tuple[Reading, ...]
-    upright: bool
+    normalization: Normalization
 
     def only(self) -> Reading:
         """The digit on the picture.
@@ -193,11 +193,10 @@ class Reader:
         """
         prepared = prepare(picture.read(source, name))
         answers = (self._probabilities(prepared.images) + self._probabilities(prepared.inner)) / 2
-        seen = prepared.images
-        if self.model.deskew:
-            seen = deskew(seen.reshape(-1, _SHAPE[0] * _SHAPE[1]), _SHAPE).reshape(seen.shape)
+        flat = prepared.images.reshape(-1, _SHAPE[0] * _SHAPE[1])
+        seen = self.model.normalization.images(flat, _SHAPE).reshape(prepared.images.shape)
         readings = (self._reading(answer, image) for answer, image in zip(answers, seen, strict=True))
-        return Page(prepared, tuple(readings), self.model.deskew)
+        return Page(prepared, tuple(readings), self.model.normalization)
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         rows = np.ascontiguousarray(images.reshape(-1, _SHAPE[0] * _SHAPE[1]))

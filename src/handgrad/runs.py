@@ -169,9 +169,9 @@ def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Ru
     """
     teachers = _teachers_of(recipe, dataset)
     for name, model in zip(recipe.teachers, teachers, strict=True):
-        if model.deskew != recipe.deskew:
-            switch = "--deskew" if model.deskew else "--no-deskew"
-            raise HandgradError(f"the teacher {name} does not see images as this recipe shows them; try {switch}")
+        if model.normalization != recipe.normalization:
+            flags = model.normalization.flags
+            raise HandgradError(f"the teacher {name} does not see images as this recipe shows them; try {flags}")
     return Run(recipe, dataset, workers, [model.network for model in teachers])
 
 
@@ -243,7 +243,7 @@ def model_of(run: Run) -> modelfile.Model:
         image_shape=run.dataset.image_shape,
         white=run.dataset.white,
         loss=run.loss,
-        deskew=run.recipe.deskew,
+        normalization=run.recipe.normalization,
         provenance={
             "recipe": msgspec.to_builtins(run.recipe),
             "data": run.dataset.fingerprint,

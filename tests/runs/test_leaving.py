@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handgrad import modelfile, runs
-from handgrad.data.deskew import deskewed
+from handgrad.data.normalization import Normalization
 from handgrad.errors import HandgradError
 from handgrad.training import checkpoint, loop
 from handgrad.training.loop import Run
@@ -116,24 +116,35 @@ def test_what_is_saved_is_folded(spots, tmp_path):
     np.testing.assert_allclose(saved.network.logits(x), run.result().logits(x), rtol=1e-5, atol=1e-5)
 
 
-def test_a_run_on_upright_images_leaves_a_model_that_sees_them_upright(spots, tmp_path):
-    recipe = SMALL.but(deskew=True)
+@pytest.mark.parametrize("look", [Normalization(deskew=True), Normalization(width=0.5)], ids=str)
+def test_a_run_on_images_made_alike_leaves_a_model_that_sees_them_so(look, spots, tmp_path):
+    recipe = SMALL.but(deskew=look.deskew, normalize_width=look.width)
     folder = runs.found(recipe, tmp_path / "run")
-    run, plain = runs.prepared(recipe, spots), runs.prepared(SMALL, deskewed(spots))
+    run, plain = runs.prepared(recipe, spots), runs.prepared(SMALL, look.dataset(spots))
     finish(run, folder)
     list(plain.records())
 
     assert plain.network.theta.tobytes() == run.network.theta.tobytes()
     assert without_time(plain.history) == without_time(run.history)
     model = modelfile.load(folder.model)
+    assert look == model.normalization
     answers = model.predict_probabilities(spots.test.images).argmax(axis=1)
     assert run.history[-1].test_accuracy == np.mean(answers == spots.test.labels)
     assert runs.taken_up(folder, spots).finished
 
 
-@pytest.mark.parametrize(("teacher", "switch"), [(True, "--deskew"), (False, "--no-deskew")])
-def test_a_teacher_must_see_what_its_pupil_sees(teacher, switch, spots, folder):
-    finish(runs.prepared(SMALL.but(deskew=teacher), spots), folder)
+@pytest.mark.parametrize(
+    ("teacher", "pupil", "flags"),
+    [
+        ({"deskew": True}, {}, "--deskew --normalize-width 0"),
+        ({}, {"deskew": True}, "--no-deskew --normalize-width 0"),
+        ({"normalize_width": 0.75}, {"normalize_width": 0.5}, "--no-deskew --normalize-width 0.75"),
+    ],
+)
+def test_a_teacher_must_see_what_its_pupil_sees(teacher, pupil, flags, spots, folder):
+    finish(runs.prepared(SMALL.but(**teacher), spots), folder)
+    taught = SMALL.but(**pupil, teachers=[str(folder.path)])
 
-    with pytest.raises(HandgradError, match=f"not see images as this recipe shows them; try {switch}"):
-        runs.prepared(SMALL.but(deskew=not teacher, teachers=[str(folder.path)]), spots)
+    with pytest.raises(HandgradError, match=f"not see images as this recipe shows them; try {flags}"):
+        runs.prepared(taught, spots)
+    runs.prepared(taught.but(**{"deskew": False, "normalize_width": 0.0, **teacher}), spots)

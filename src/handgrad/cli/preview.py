@@ -45,7 +45,6 @@ def preview(
     from handgrad.data import sources
     from handgrad.data.augment import Warper
     from handgrad.data.batches import as_rows
-    from handgrad.data.deskew import deskew
     from handgrad.training.recipe import Recipe, named
 
     if augment is not None and recipe is not None:
@@ -60,14 +59,13 @@ def preview(
         examples = data.training
         order = np.random.default_rng(seed).permutation(len(examples))
         _, firsts = np.unique(examples.labels[order], return_index=True)
-        images = examples.images[order[firsts]]
-        if chosen.deskew:
-            images = deskew(images, data.image_shape)
+        images = chosen.normalization.images(examples.images[order[firsts]], data.image_shape)
         warper = Warper(images, data.image_shape, data.white, chosen.augment, seed)
         rows = np.repeat(np.arange(len(images)), COPIES)
         copies = np.empty((len(rows), images.shape[1]), np.float32)
         warper.warp(rows, 0, copies)
-        told = f"set upright, then {tell(chosen.augment)}" if chosen.deskew else tell(chosen.augment)
+        made = str(chosen.normalization)
+        told = f"made {made}, then {tell(chosen.augment)}" if made else tell(chosen.augment)
         originals = as_rows(images, data.white, np.float32)
         figure = plots.warps(originals, copies.reshape(len(images), COPIES, -1), data.image_shape, told)
         plots.save(figure, out)

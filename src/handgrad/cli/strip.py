@@ -18,7 +18,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
     """Draw the strip: what was done to the picture, then to each digit on it, which gets a row of its own."""
     from handgrad.data.handwriting.frame import LONG_SIDE, SIDE, stroke_width
 
-    prepared = page.prepared
+    prepared, made = page.prepared, str(page.normalization)
     height, width = prepared.colours.shape[:2]
     whole = [Panel("picture", f"{width} x {height}, upright", prepared.colours)]
     rows = [whole]
@@ -26,9 +26,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
     if page.readings:
         subtitle = "read as " + " ".join(str(reading.digit) for reading in page.readings)
     if prepared.ink is None and page.readings:
-        whole.append(
-            _seen(page.readings[0], f"already as MNIST's,\n{'set upright' if page.upright else 'left as it is'}")
-        )
+        whole.append(_seen(page.readings[0], f"already as MNIST's,\n{f'made {made}' if made else 'left as it is'}"))
         return steps(rows, name, subtitle)
     whole.append(Panel("grey", "as bright as it looks", _bytes(prepared.grey)))
     if prepared.ink is not None:
@@ -44,7 +42,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
         row = [
             Panel("cut out", f"{wide} x {high},\nstrokes of {before:.1f} in {LONG_SIDE}", _bytes(1 - digit.strength)),
             Panel("stroke width", f"strokes of {after:.1f} in {LONG_SIDE}", _bytes(~glyph)),
-            _seen(reading, f"its mass in the middle\nof {SIDE} x {SIDE}{', upright' if page.upright else ''}"),
+            _seen(reading, f"its mass in the middle\nof {SIDE} x {SIDE}{f', {made}' if made else ''}"),
         ]
         if i == 0:
             whole += row

@@ -53,6 +53,9 @@ def train(
             "--deskew/--no-deskew", help="Set all images upright first.", rich_help_panel=DATA, show_default=False
         ),
     ] = None,
+    normalize_width: Annotated[
+        float | None, _option("SHARE", "Of the digits' widths, made alike first; 0: none.", DATA)
+    ] = None,
     augment: Annotated[
         str | None, _option("NAME", "none, mild or strong: how far training images are warped.", DATA)
     ] = None,

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
 from handgrad.data.dataset import Dataset, Examples, split
-from handgrad.data.deskew import deskewed
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
 from handgrad.engine.network import Network
@@ -102,7 +101,7 @@ class Run:
         initializer = None if recipe.initializer == "auto" else recipe.initializer
         self.network.initialize(np.random.default_rng(start), initializer)
 
-        seen = deskewed(dataset) if recipe.deskew else dataset
+        seen = recipe.normalization.dataset(dataset)
         self._test, self._training, self._validation = seen.test, seen.training, None
         if recipe.validation:
             self._training, self._validation = split(seen.training, recipe.validation, recipe.seed)

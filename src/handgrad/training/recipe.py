@@ -17,6 +17,7 @@ import tomli_w
 
 from handgrad import files
 from handgrad.data.augment import PRESETS, Warps
+from handgrad.data.normalization import Normalization
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.losses import LOSSES
@@ -43,6 +44,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         dataset: `mnist`, `fashion`, `digits`, or a folder of four IDX files.
         validation: the part of the training images set aside to choose by, in [0, 1).
         deskew: whether the network sees all images upright, in training and ever after.
+        normalize_width: how much of the digits' widths is made alike, in training and ever after: 0 nothing, 1 all.
         hidden_layer_sizes: neurons of each hidden layer, from the input on.
         activation: one for all hidden layers, or one for each.
         initializer: `auto` lets each activation decide.
@@ -86,6 +88,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dataset: str = "mnist"
     validation: float = 0.0
     deskew: bool = False
+    normalize_width: float = 0.0
     hidden_layer_sizes: tuple[int, ...] = (128, 64)
     activation: str | tuple[str, ...] = "relu"
     initializer: str = "auto"
@@ -181,6 +184,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.early_stopping and not self.validation:
             yield f"early_stopping = {self.early_stopping} listens to the validation accuracy: set validation, 0.1 say"
 
+    @property
+    def normalization(self) -> Normalization:
+        """What is taken away of images before the network sees them."""
+        return Normalization(self.deskew, self.normalize_width)
+
     def network(self, n_in: int, n_out: int) -> Network:
         """Make the recipe's network for `n_in` pixels and `n_out` classes, every parameter zero."""
         return Network.fully_connected(
@@ -234,7 +242,7 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         "a number above 0",
     ),
     (
-        ("soft_share",),
+        ("normalize_width", "soft_share"),
         lambda value: 0.0 <= value <= 1.0,
         "a number from 0 to 1",
     ),
