@@ -21,6 +21,7 @@ from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
 from handgrad.training.recipe import Recipe
 from handgrad.training.recipe import read as read_recipe
+from handgrad.training.recipe import shipped
 from handgrad.training.records import EpochRecord, Progress
 
 
@@ -273,6 +274,8 @@ def find_model(text: str) -> Path:
 
     if text in models.names():
         return models.path(text)
+    if path.parent == Path("runs") and path.name in shipped():
+        raise HandgradError(f"there is no run {text} here yet; to train it: handgrad train --recipe {path.name}")
     raise HandgradError(
         f"there is no model {text!r}: give a model file, the folder of a run, or one of {', '.join(models.names())}"
     )

@@ -30,6 +30,17 @@ def test_a_model_that_ships_is_found_by_name(tmp_path, monkeypatch):
         runs.find_model("quantum")
 
 
+def test_a_recipe_that_was_not_run_yet_is_told_how_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(
+        HandgradError, match=r"no run runs/record here yet; to train it: handgrad train --recipe record$"
+    ):
+        runs.find_model("runs/record")
+    with pytest.raises(HandgradError, match=r"there is no model 'runs/mine': "):
+        runs.find_model("runs/mine")
+
+
 def test_what_ships_lies_in_the_package():
     assert Path(handgrad.__file__).parent / "models" == models._folder()
     for name in models.names():
