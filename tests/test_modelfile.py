@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handgrad import modelfile, tensorfile
+from handgrad.data.normalization import AS_WRITTEN, Normalization
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.layers import Activate, BatchNorm, Dense, Dropout
 from handgrad.engine.losses import LOSSES, SoftmaxCrossEntropy
@@ -96,6 +97,24 @@ def test_a_model_comes_back_as_it_was(dtype, loss, path):
     assert model.network.statistics.tobytes() == back.network.statistics.tobytes()
     assert (model.classes, (3, 2), 16, model.loss) == (back.classes, back.image_shape, back.white, back.loss)
     assert model.provenance == back.provenance
+
+
+@pytest.mark.parametrize(
+    ("normalization", "named"),
+    [
+        (AS_WRITTEN, {}),
+        (Normalization(width=float("0.0")), {}),  # another 0.0 than the default
+        (Normalization(deskew=True), {"deskew": True}),
+        (Normalization(width=0.5), {"normalize_width": 0.5}),
+        (Normalization(deskew=True, width=1.0), {"deskew": True, "normalize_width": 1.0}),
+    ],
+)
+def test_a_file_names_what_is_done_to_images_and_nothing_else(normalization, named, model, path):
+    modelfile.save(path, replace(model, normalization=normalization))
+
+    with tensorfile.opened(path, "model") as file:
+        assert named == {key: file.header[key] for key in ("deskew", "normalize_width") if key in file.header}
+    assert normalization == modelfile.load(path).normalization
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -65,7 +65,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     image_shape: tuple[int, int]
     white: int
     deskew: bool = False
-    normalize_width: float = 0.0
+    normalize_width: float | msgspec.UnsetType = msgspec.UNSET
     provenance: dict[str, Any]
 
 
@@ -128,7 +128,7 @@ def save(path: Path, model: Model, *, half: bool = False) -> None:
         image_shape=model.image_shape,
         white=model.white,
         deskew=model.normalization.deskew,
-        normalize_width=model.normalization.width,
+        normalize_width=model.normalization.width or msgspec.UNSET,  # a file names it only where it does something
         provenance=model.provenance,
     )
     arrays = {
@@ -163,7 +163,7 @@ def load(path: Path) -> Model:
                 raise HandgradError(f"{path} holds a variance below 0; train the model again")
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
-        normalization = Normalization(header.deskew, header.normalize_width)
+        normalization = Normalization(header.deskew, _width(header))
         return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance, normalization)
 
 
@@ -222,6 +222,10 @@ def array_names(layers: Sequence[Layer]) -> list[dict[str, tuple[int, ...]]]:
     ]
 
 
+def _width(header: _Header) -> float:
+    return 0.0 if header.normalize_width is msgspec.UNSET else header.normalize_width
+
+
 def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) -> None:
     """Compare what the header says with the arrays that are there, before anything is allocated.
 
@@ -235,8 +239,8 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
         raise ValueError("it has no layers, or sizes below 1")
     if not 1 <= header.white <= 255:
         raise ValueError(f"its white is {header.white}, not 1 to 255")
-    if not 0.0 <= header.normalize_width <= 1.0:
-        raise ValueError(f"it makes widths alike by {header.normalize_width}, not by 0 to 1")
+    if not 0.0 <= (width_alike := _width(header)) <= 1.0:
+        raise ValueError(f"it makes widths alike by {width_alike}, not by 0 to 1")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
     expected = {name: shape for names in array_names(layers) for name, shape in names.items()}

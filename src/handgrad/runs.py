@@ -19,9 +19,8 @@ from handgrad.engine.folding import fold
 from handgrad.errors import HandgradError, UsageError, command
 from handgrad.training import checkpoint
 from handgrad.training.loop import Run, never
-from handgrad.training.recipe import Recipe
+from handgrad.training.recipe import Recipe, shipped
 from handgrad.training.recipe import read as read_recipe
-from handgrad.training.recipe import shipped
 from handgrad.training.records import EpochRecord, Progress
 
 
@@ -169,6 +168,8 @@ def prepared(recipe: Recipe, dataset: Dataset, workers: int | None = None) -> Ru
         HandgradError: a teacher cannot be read, or was made for other images.
     """
     teachers = _teachers_of(recipe, dataset)
+    if len({model.normalization for model in teachers}) > 1:
+        raise HandgradError("the teachers do not all see images alike; choose some that were trained on the same")
     for name, model in zip(recipe.teachers, teachers, strict=True):
         if model.normalization != recipe.normalization:
             flags = model.normalization.flags

@@ -156,6 +156,12 @@ def test_where_nothing_is_to_be_done_nothing_is():
     assert "upright and evenly wide" == str(Normalization(deskew=True, width=0.5))
 
 
+@pytest.mark.parametrize("width", [-0.1, 1.1, float("nan")])
+def test_widths_are_not_drawn_apart(width):
+    with pytest.raises(ValueError, match=f"by 0 to 1, not by {width}"):
+        Normalization(width=width)
+
+
 def test_many_images_come_out_as_one_by_one(monkeypatch):
     images = np.stack([stroke(lean).ravel() for lean in np.linspace(-0.5, 0.5, 7)])
     alone = np.concatenate([UPRIGHT.images(image[None], (28, 28)) for image in images])

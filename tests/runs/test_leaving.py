@@ -133,18 +133,32 @@ def test_a_run_on_images_made_alike_leaves_a_model_that_sees_them_so(look, spots
     assert runs.taken_up(folder, spots).finished
 
 
+def test_teachers_that_see_images_each_their_own_way_are_told_apart_from_one_that_the_recipe_does_not_suit(
+    spots, tmp_path
+):
+    names = []
+    for look in ({}, {"deskew": True}):
+        folder = runs.found(SMALL, tmp_path / f"teacher-{len(names)}")
+        finish(runs.prepared(SMALL.but(**look), spots), folder)
+        names.append(str(folder.path))
+
+    with pytest.raises(HandgradError, match="the teachers do not all see images alike"):
+        runs.prepared(SMALL.but(teachers=names), spots)
+
+
 @pytest.mark.parametrize(
     ("teacher", "pupil", "flags"),
     [
         ({"deskew": True}, {}, "--deskew --normalize-width 0"),
         ({}, {"deskew": True}, "--no-deskew --normalize-width 0"),
         ({"normalize_width": 0.75}, {"normalize_width": 0.5}, "--no-deskew --normalize-width 0.75"),
+        ({"normalize_width": 0.1234567}, {"normalize_width": 0.12}, "--no-deskew --normalize-width 0.1234567"),
     ],
 )
 def test_a_teacher_must_see_what_its_pupil_sees(teacher, pupil, flags, spots, folder):
     finish(runs.prepared(SMALL.but(**teacher), spots), folder)
     taught = SMALL.but(**pupil, teachers=[str(folder.path)])
 
-    with pytest.raises(HandgradError, match=f"not see images as this recipe shows them; try {flags}"):
+    with pytest.raises(HandgradError, match=f"not see images as this recipe shows them; try {flags}$"):
         runs.prepared(taught, spots)
     runs.prepared(taught.but(**{"deskew": False, "normalize_width": 0.0, **teacher}), spots)

@@ -35,6 +35,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
         count = {0: "specks only", 1: "one digit"}.get(len(prepared.digits), f"{len(prepared.digits)} digits")
         inked = _bytes(1 - prepared.ink.strength * prepared.ink.mask)
         whole.append(Panel("ink", f"{count} in a box", inked, prepared.boxes))
+    where = f",\n{made}" if made else f"\nof {SIDE} x {SIDE}"
     for i, (digit, glyph, reading) in enumerate(zip(prepared.digits, prepared.glyphs, page.readings, strict=True)):
         before = stroke_width(digit.mask) * LONG_SIDE / max(digit.mask.shape)
         after = stroke_width(glyph) * LONG_SIDE / max(glyph.shape)
@@ -42,7 +43,7 @@ def strip_of(page: "Page", name: str) -> "Figure":
         row = [
             Panel("cut out", f"{wide} x {high},\nstrokes of {before:.1f} in {LONG_SIDE}", _bytes(1 - digit.strength)),
             Panel("stroke width", f"strokes of {after:.1f} in {LONG_SIDE}", _bytes(~glyph)),
-            _seen(reading, f"its mass in the middle\nof {SIDE} x {SIDE}{f', {made}' if made else ''}"),
+            _seen(reading, "its mass in the middle" + where),
         ]
         if i == 0:
             whole += row

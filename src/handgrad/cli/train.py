@@ -54,7 +54,7 @@ def train(
         ),
     ] = None,
     normalize_width: Annotated[
-        float | None, _option("SHARE", "Of the digits' widths, made alike first; 0: none.", DATA)
+        float | None, _option("SHARE", "How far widths are made alike first, 0 to 1.", DATA)
     ] = None,
     augment: Annotated[
         str | None, _option("NAME", "none, mild or strong: how far training images are warped.", DATA)

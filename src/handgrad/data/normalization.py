@@ -9,11 +9,12 @@ follows from top to bottom stands vertical. That line is the regression of colum
 s = mu_11 / mu_02.
 
 **Of normalized width**, its columns are spread or drawn together about x̄ until its root mean square width,
-sigma = sqrt(mu_20), measured once it is upright, comes nearer to that of all others: what stands at x is read at
-x̄ + k (x - x̄) with k = (sigma / sigma_0)^a. With a = 0 all is left as it is, with a = 1 all become equally wide. A
-stroke that is no wider than a line stays narrow: k keeps within bounds.
+sigma = sqrt(mu_20) (of the upright digit, where it is deskewed), becomes sigma^(1 - a) sigma_0^a: what stands at x is
+read at x̄ + k (x - x̄) with k = (sigma / sigma_0)^a. With a = 0 all is left as it is, with a = 1 all become equally wide
+but the narrowest and the widest: k keeps within bounds, so that a line does not become a bar.
 
-So a pixel at (x, y) is read at x + (k - 1) (x - x̄) + s (y - ȳ) in the same row, between two pixels linearly.
+So a pixel at (x, y) is read at x + (k - 1) (x - x̄) + s (y - ȳ) in the same row, between two pixels linearly, with s = 0
+where it is not deskewed.
 """
 
 from dataclasses import dataclass, replace
@@ -43,11 +44,19 @@ class Normalization:
 
     Attributes:
         deskew: its slant.
-        width: how much of its width, the a of above: 0 leaves it, 1 makes all equally wide.
+        width: how much of its width, the a of above, from 0 to 1.
+
+    Raises:
+        ValueError: another `width`.
     """
 
     deskew: bool = False
     width: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would draw widths apart."""
+        if not 0.0 <= self.width <= 1.0:
+            raise ValueError(f"widths are made alike by 0 to 1, not by {self.width}")
 
     @property
     def active(self) -> bool:
@@ -61,13 +70,13 @@ class Normalization:
     @property
     def flags(self) -> str:
         """What asks `handgrad train` for it, and for nothing less or more."""
-        return f"{'--deskew' if self.deskew else '--no-deskew'} --normalize-width {self.width:g}"
+        return f"{'--deskew' if self.deskew else '--no-deskew'} --normalize-width {self.width or 0}"
 
     def images(self, images: Pixels, shape: tuple[int, int]) -> Pixels:
         """Do it.
 
         Args:
-            images: `(n, height * width)`, dark where there is no ink; left as they are.
+            images: `(n, height * width)`, 0 where there is no ink, finite; left as they are.
             shape: `(height, width)`.
 
         Returns:
@@ -79,7 +88,7 @@ class Normalization:
         alike = np.empty_like(images)
         for begin in range(0, len(images), AT_ONCE):
             some = images[begin : begin + AT_ONCE]
-            ink = some.reshape(-1, *shape).astype(np.float32)
+            ink = some.reshape(len(some), *shape).astype(np.float32)
             found = _read(ink, self._offsets(ink)).reshape(some.shape)
             alike[begin : begin + AT_ONCE] = np.rint(found) if images.dtype == np.uint8 else found
         return alike

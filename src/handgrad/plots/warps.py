@@ -44,7 +44,7 @@ def warps(
     total = TOP + n * (high + GAP) - GAP + SIDE
     with styled():
         figure = new_figure(width, total)
-        head(figure, "As they are, and warped", subtitle, SIDE)
+        head(figure, "Before and after warping", subtitle, SIDE)
         axes = place(figure, 0, 0, width, total)
         ink = LinearSegmentedColormap.from_list("ink", [PAPER, INK])
         for i, row in enumerate(np.concatenate([originals[:, None], copies], axis=1)):

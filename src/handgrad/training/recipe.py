@@ -44,7 +44,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         dataset: `mnist`, `fashion`, `digits`, or a folder of four IDX files.
         validation: the part of the training images set aside to choose by, in [0, 1).
         deskew: whether the network sees all images upright, in training and ever after.
-        normalize_width: how much of the digits' widths is made alike, in training and ever after: 0 nothing, 1 all.
+        normalize_width: how far the digits' widths are made alike, in training and ever after, from 0 to 1.
         hidden_layer_sizes: neurons of each hidden layer, from the input on.
         activation: one for all hidden layers, or one for each.
         initializer: `auto` lets each activation decide.
