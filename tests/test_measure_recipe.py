@@ -10,7 +10,8 @@ import pytest
 
 from handgrad import modelfile, tensorfile
 from handgrad.data import sources
-from handgrad.training.recipe import Recipe
+from handgrad.data.normalization import AS_WRITTEN, Normalization
+from handgrad.training.recipe import Recipe, named
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,6 +66,21 @@ def test_what_was_measured_is_not_trained_again(measure):
 
     assert first["accuracies"] == second["accuracies"][:1]
     assert first["seconds"] == second["seconds"][:1]
+
+
+def test_the_members_of_a_committee_see_digits_each_its_own_way(measure, program, tmp_path, monkeypatch):
+    names = program["main"].__globals__
+    monkeypatch.setitem(names, "LOOKS", {"tiny": ({}, {"deskew": True, "normalize_width": 0.5})})
+    measure("--seeds", "3")
+
+    models = [modelfile.load(tmp_path / "runs" / f"tiny-seed-{seed}" / "model.safetensors") for seed in range(3)]
+    looks = [AS_WRITTEN, Normalization(deskew=True, width=0.5), AS_WRITTEN]
+    assert looks == [model.normalization for model in models]
+
+
+def test_looks_are_those_of_recipes_that_ship(program):
+    for name, looks in program["LOOKS"].items():
+        assert len(looks) == len({named(name).but(**look) for look in looks})
 
 
 def test_a_recipe_that_has_changed_is_not_taken_for_the_old_one(measure):
