@@ -150,6 +150,8 @@ def load(path: Path) -> Model:
             header = msgspec.convert(file.header, _Header)
             layers = [build(description) for description in header.layers]
             loss = LOSSES[header.loss]()
+            width = 0.0 if header.normalize_width is msgspec.UNSET else header.normalize_width
+            normalization = Normalization(header.deskew, width)
             _agree(file, header, layers)
             network = Network(layers, header.dtype)
         except KeyError as error:
@@ -163,7 +165,6 @@ def load(path: Path) -> Model:
                 raise HandgradError(f"{path} holds a variance below 0; train the model again")
         if not (np.isfinite(network.theta).all() and np.isfinite(network.statistics).all()):
             raise HandgradError(f"{path} holds numbers that are not finite; train the model again")
-        normalization = Normalization(header.deskew, _width(header))
         return Model(network, header.classes, header.image_shape, header.white, loss, header.provenance, normalization)
 
 
@@ -222,10 +223,6 @@ def array_names(layers: Sequence[Layer]) -> list[dict[str, tuple[int, ...]]]:
     ]
 
 
-def _width(header: _Header) -> float:
-    return 0.0 if header.normalize_width is msgspec.UNSET else header.normalize_width
-
-
 def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) -> None:
     """Compare what the header says with the arrays that are there, before anything is allocated.
 
@@ -239,8 +236,6 @@ def _agree(file: tensorfile.TensorFile, header: _Header, layers: list[Layer]) ->
         raise ValueError("it has no layers, or sizes below 1")
     if not 1 <= header.white <= 255:
         raise ValueError(f"its white is {header.white}, not 1 to 255")
-    if not 0.0 <= (width_alike := _width(header)) <= 1.0:
-        raise ValueError(f"it makes widths alike by {width_alike}, not by 0 to 1")
     if layers[0].n_in != height * width or layers[-1].n_out != len(header.classes):
         raise ValueError("its layers do not fit its images and classes")
     expected = {name: shape for names in array_names(layers) for name, shape in names.items()}

@@ -23,6 +23,9 @@ from handgrad.training.recipe import Recipe, shipped
 from handgrad.training.recipe import read as read_recipe
 from handgrad.training.records import EpochRecord, Progress
 
+HOME = Path("runs")
+"""Where a run lies that was given no folder, under its recipe's name."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,7 @@ def find_model(text: str) -> Path:
 
     if text in models.names():
         return models.path(text)
-    if path.parent == Path("runs") and path.name in shipped():
+    if path.parent == HOME and path.name in shipped():
         raise HandgradError(f"there is no run {text} here yet; to train it: handgrad train --recipe {path.name}")
     raise HandgradError(
         f"there is no model {text!r}: give a model file, the folder of a run, or one of {', '.join(models.names())}"
@@ -291,7 +294,7 @@ def _clear(folder: RunFolder) -> None:
 
 
 def _free(name: str) -> Path:
-    base = Path("runs") / name.replace(" ", "-")
+    base = HOME / name.replace(" ", "-")
     number, path = 1, base
     while path.exists():
         number += 1

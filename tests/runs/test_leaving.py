@@ -133,9 +133,7 @@ def test_a_run_on_images_made_alike_leaves_a_model_that_sees_them_so(look, spots
     assert runs.taken_up(folder, spots).finished
 
 
-def test_teachers_that_see_images_each_their_own_way_are_told_apart_from_one_that_the_recipe_does_not_suit(
-    spots, tmp_path
-):
+def test_teachers_that_do_not_see_images_alike_are_refused(spots, tmp_path):
     names = []
     for look in ({}, {"deskew": True}):
         folder = runs.found(SMALL, tmp_path / f"teacher-{len(names)}")
