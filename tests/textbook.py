@@ -161,13 +161,13 @@ def sgd(w, g, eta, memory):  # noqa: ARG001 - remembers nothing
 
 
 def momentum(w, g, eta, memory, mu=0.9):
-    v = mu * memory.get("v", 0.0) + g
-    return w - eta * v, {"v": v}
+    v = mu * memory.get("v", 0.0) + eta * g
+    return w - v, {"v": v}
 
 
 def nesterov(w, g, eta, memory, mu=0.9):
-    v = mu * memory.get("v", 0.0) + g
-    return w - eta * g - eta * mu * v, {"v": v}
+    v = mu * memory.get("v", 0.0) + eta * g
+    return w - (eta * g + mu * v), {"v": v}
 
 
 def nesterov_looking_ahead(w, slope, eta, steps, mu=0.9):

@@ -65,19 +65,31 @@ class Optimizer(ABC):
         """Apply the formula to one block: parameters `w`, gradient `g`, the slots in the order of `slot_names`."""
 
 
+class Linear(Optimizer):
+    """A rule that sees the gradient only as eta g, so that the rate may have been multiplied into it beforehand."""
+
+    @final
+    def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:
+        np.multiply(g, learning_rate, out=scratch)
+        self.move(w, scratch, slots, scratch)
+
+    @abstractmethod
+    def move(self, w: Array, step: Array, slots: list[Array], scratch: Array) -> None:
+        """Apply the formula to one block, as `update` does; `step` is eta g, and may be the same array as `scratch`."""
+
+
 @final
-class SGD(Optimizer):
+class SGD(Linear):
     """w -= eta g."""
 
     name: ClassVar[str] = "sgd"
 
-    def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:  # noqa: ARG002
-        np.multiply(g, learning_rate, out=scratch)
-        w -= scratch
+    def move(self, w: Array, step: Array, slots: list[Array], scratch: Array) -> None:  # noqa: ARG002
+        w -= step
 
 
-class Momentum(Optimizer):
-    """v = mu v + g; w -= eta v: a ball that rolls on (Polyak 1964; Sutskever et al. 2013, eq. 1-2)."""
+class Momentum(Linear):
+    """v = mu v + eta g; w -= v: a ball that rolls on (Polyak 1964; Sutskever et al. 2013, eq. 1-2)."""
 
     name: ClassVar[str] = "momentum"
     slot_names: ClassVar[tuple[str, ...]] = ("velocity",)
@@ -95,30 +107,28 @@ class Momentum(Optimizer):
         super().__init__(size, dtype, decay=decay, n_decayed=n_decayed)
         self.momentum = momentum
 
-    def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:
+    def move(self, w: Array, step: Array, slots: list[Array], scratch: Array) -> None:  # noqa: ARG002
         (v,) = slots
         v *= self.momentum
-        v += g
-        np.multiply(v, learning_rate, out=scratch)
-        w -= scratch
+        v += step
+        w -= v
 
 
 @final
 class Nesterov(Momentum):
-    """v = mu v + g; w -= eta (g + mu v): momentum that looks one step ahead.
+    """v = mu v + eta g; w -= mu v + eta g: momentum that looks one step ahead.
 
     Sutskever et al. (2013), eq. 3-4, with `theta` standing where they take the gradient (Bengio et al. 2013).
     """
 
     name: ClassVar[str] = "nesterov"
 
-    def update(self, w: Array, g: Array, slots: list[Array], learning_rate: float, scratch: Array) -> None:
+    def move(self, w: Array, step: Array, slots: list[Array], scratch: Array) -> None:
         (v,) = slots
         v *= self.momentum
-        v += g
+        v += step
+        w -= step
         np.multiply(v, self.momentum, out=scratch)
-        scratch += g
-        scratch *= learning_rate
         w -= scratch
 
 

@@ -50,7 +50,7 @@ class Update:
     def epoch_ends(self, seen: int, validation_loss: float | None) -> None:
         """Set the rate of the next epoch, after `seen` rows in all."""
         if isinstance(self._schedule, InverseScaling):
-            self._change_rate(self._schedule.rate(seen))
+            self.learning_rate = self._schedule.rate(seen)
         elif validation_loss is not None:
             self._schedule.observe(validation_loss)
 
@@ -58,22 +58,13 @@ class Update:
         """Lower the rate where that is the plan; return what to say of it, empty when it is time to stop."""
         if not self._adaptive or self.learning_rate <= SMALLEST_RATE:
             return ""
-        self._change_rate(self.learning_rate / ADAPTIVE_DIVISOR)
+        self.learning_rate /= ADAPTIVE_DIVISOR
         return f"Setting learning rate to {self.learning_rate:f}"
 
     @property
     def last_words(self) -> str:
         """What scikit-learn says when it stops."""
         return "Learning rate too small. Stopping." if self._adaptive else "Stopping."
-
-    def _change_rate(self, rate: float) -> None:
-        """Change the rate of steps to come, but not of those that the velocity remembers.
-
-        scikit-learn's velocity holds eta g, the engine's g: theirs keeps the old rate in it, so ours is rescaled.
-        """
-        if rate != self.learning_rate and "velocity" in self.optimizer.slots:
-            self.optimizer.slots["velocity"][...] *= self.learning_rate / rate
-        self.learning_rate = rate
 
     def __getstate__(self) -> dict[str, Any]:
         """Give plain values: the optimiser's mapping of slots cannot be pickled."""

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
-from handgrad.engine.optimizers import OPTIMIZERS, SGD
+from handgrad.engine.optimizers import OPTIMIZERS, SGD, Linear
 from handgrad.engine.penalties import L2
 from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
@@ -161,8 +161,10 @@ class Member:
         self._optimizer = kind(0, dtype, decay=0.0, n_decayed=0, **job.options)
         self._penalties = make_penalties(job.l1, job.l2)
         self._restrained = bool(job.decay or job.l2_over_batch or self._penalties)
-        self._rate_rides = kind is SGD and not self._penalties
-        self._adds_to_gradient = bool(self._penalties or (job.l2_over_batch and not self._rate_rides))
+        self._plain = kind is SGD and not self._penalties  # nothing but the gradient and decay moves weights
+        # Whoever needs no more than eta g has the rate ride on the first delta, and saves a pass over all weights.
+        self._linear = self._optimizer if isinstance(self._optimizer, Linear) and not self._penalties else None
+        self._adds_to_gradient = bool(self._penalties or (job.l2_over_batch and not self._plain))
 
         gradient = np.zeros_like(self._shared["theta"])
         vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
@@ -239,11 +241,10 @@ class Member:
         """Turn the logits of one's own images into the first delta; the logits themselves are kept."""
         begin, delta = self.step * self._job.batch_size, batch.deltas[-1]
         own = slice(begin + batch.images.start, begin + batch.images.stop)
-        riding = rate if self._rate_rides else 1.0
         if self._job.weighted:
-            np.multiply(self._shares[own], riding, out=batch.share)
+            np.multiply(self._shares[own], self._riding(rate), out=batch.share)
         else:
-            batch.share.fill(riding / batch.size)
+            batch.share.fill(self._riding(rate) / batch.size)
         delta[...] = self._logits[self.step]
         self._loss.delta_of_columns(delta, self._targets[self.step], batch.share, batch.kept)
 
@@ -276,17 +277,14 @@ class Member:
             for w, g in self._restrained_at_once:
                 self._restrain(w, g, rate)
         for w, g, *slots in self._at_once:
-            if self._rate_rides:
-                w -= g
-            else:
-                self._optimizer.update(w, g, slots, rate, self._scratch[: w.size])
+            self._move(w, g, slots, rate)
 
     def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
         """Move W by its gradient x delta^T, in blocks of rows that stay in the cache from the product to the update."""
         reach, W, G = len(x), part.W, part.G
         if part.reached > reach:
             G[reach : part.reached] = 0.0
-        end = len(W) if self._restrained or not self._rate_rides else reach
+        end = len(W) if self._restrained or not self._plain else reach
         part.reached = end if self._adds_to_gradient else reach
         size = max(GRADIENT_BLOCK // W.shape[1], 1)
         for begin in range(0, end, size):
@@ -297,21 +295,29 @@ class Member:
             if self._restrained:
                 weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
                 self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
-            if self._rate_rides:
-                W[begin:known] -= G[begin:known]
-            else:
-                slots = [slot[begin:stop].reshape(-1) for slot in part.slots]
-                w = W[begin:stop].reshape(-1)
-                self._optimizer.update(w, G[begin:stop].reshape(-1), slots, rate, self._scratch[: w.size])
+            rows = slice(begin, known if self._plain else stop)
+            slots = [slot[rows].reshape(-1) for slot in part.slots]
+            self._move(W[rows].reshape(-1), G[rows].reshape(-1), slots, rate)
+
+    def _move(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
+        scratch = self._scratch[: w.size]
+        if self._linear is not None:
+            self._linear.move(w, g, slots, scratch)
+        else:
+            self._optimizer.update(w, g, slots, rate, scratch)
+
+    def _riding(self, rate: float) -> float:
+        """What the deltas, and so the gradient, are multiplied by."""
+        return 1.0 if self._linear is None else rate
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
         decay, l2 = self._job.decay, self._l2_now[self.step]
         if l2:
             self._squares[self.step] += np.dot(weights, weights)
-            if self._rate_rides:
+            if self._plain:
                 decay += l2  # plain SGD cannot tell the two apart, and decay is less work
             else:
-                L2(l2).add_gradient(weights, gradient, self._scratch)
+                L2(l2 * self._riding(rate)).add_gradient(weights, gradient, self._scratch)
         for penalty in self._penalties:
             penalty.add_gradient(weights, gradient, self._scratch)
         if decay:
