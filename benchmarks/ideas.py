@@ -73,6 +73,12 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: np.maximum(a, 0.0, out=z),
         lambda: np.maximum(a, zeros, out=z),
     )
+    many, bias, lowest = some(1024, 128), some(128), some(128)
+    yield (
+        "biases that hidden layers do not add: 1,024 images, 128 neurons",
+        lambda: biased(many, bias, lowest),
+        lambda: np.maximum(many, lowest, out=many),
+    )
     logits, by_class, row = some(64, 10), np.asfortranarray(some(64, 10)), some(64)
     yield (
         "largest logit of each image, stored by class",
@@ -89,6 +95,12 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
             lambda block=block: adam_of_sums(w, g, M, V, block),
             lambda: adam_of_sums(w, g, M, V, 65_536),
         )
+    wide = [some(665_600), some(665_600), some(665_600), np.abs(some(665_600))]
+    yield (
+        "Adam in blocks of 65,536 numbers, not 665,600, half of 784-1024-512-10",
+        lambda: adam_of_sums(*wide, 665_600),
+        lambda: adam_of_sums(*wide, 65_536),
+    )
     yield "a rate that rides on the delta", lambda: sgd(w, g), lambda: np.subtract(w, g, out=w)
     half = slice(0, n // 2)
     yield (
@@ -192,6 +204,11 @@ def sgd(w: np.ndarray, g: np.ndarray) -> None:
         s = scratch[: len(W)]
         np.multiply(g[begin : begin + 65_536], 1e-6, out=s)
         W -= s
+
+
+def biased(z: np.ndarray, bias: np.ndarray, lowest: np.ndarray) -> None:
+    z += bias
+    np.maximum(z, lowest, out=z)
 
 
 def momentum(w: np.ndarray, g: np.ndarray, v: np.ndarray) -> None:

@@ -95,9 +95,20 @@ def test_two_learn_what_one_learns(changes, spots, crews):
 
 
 @pytest.mark.parametrize("numbers", [1, 40, 100])
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.1, "l2": 1e-3}, {"l1": 1e-3}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "momentum"},
+        {"optimizer": "nesterov", "l2": 1e-3},
+        {"optimizer": "adam", "learning_rate": 0.01},
+        {"weight_decay": 0.1, "l2": 1e-3},
+        {"l1": 1e-3},
+    ],
+)
 def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch):
     monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", numbers)
+    monkeypatch.setattr("handgrad.training.workers.member.BLOCK", 13)
     recipe = SMALL.but(**changes)
 
     alone, in_blocks = train_undivided(recipe, spots), train(recipe, spots, 1)

@@ -18,6 +18,7 @@ from handgrad.engine.arrays import Array
 from handgrad.engine.initializers import INITIALIZERS
 from handgrad.engine.layers import Activate, Arrays, BatchNorm, Dense, Dropout, Layer, Parameter, Views
 from handgrad.engine.losses import Loss, SoftmaxCrossEntropy
+from handgrad.engine.shifted import Shifted
 
 PREDICTION_ROWS = 1024
 """Rows of a pass in `Network.logits`: enough for matrix products on two cores, few enough to stay in the cache."""
@@ -169,10 +170,13 @@ class Network:
         out: Array = np.empty((len(x), self.n_out), self.dtype)
         if len(x) <= PREDICTION_ROWS:
             self._find_logits(x, out)
-        else:
-            for begin in range(0, len(x), PREDICTION_ROWS):
-                some = slice(begin, begin + PREDICTION_ROWS)
-                self._find_logits(x[some], out[some])
+            return out
+        forward_of = self._find_logits
+        if Shifted.suits(self.layers):
+            forward_of = Shifted(self.layers, self.views(), PREDICTION_ROWS).forward_of
+        for begin in range(0, len(x), PREDICTION_ROWS):
+            some = slice(begin, begin + PREDICTION_ROWS)
+            forward_of(x[some], out[some])
         return out
 
     def _find_logits(self, x: Array, out: Array) -> None:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
-from handgrad.engine.optimizers import OPTIMIZERS, SGD, Linear
+from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, SGD, Linear
 from handgrad.engine.penalties import L2
 from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
@@ -300,6 +300,15 @@ class Member:
             self._move(W[rows].reshape(-1), G[rows].reshape(-1), slots, rate)
 
     def _move(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
+        """Move numbers by their gradient, in blocks that stay in the cache where several formulas pass over them."""
+        if w.size <= BLOCK or not slots:
+            self._move_block(w, g, slots, rate)
+            return
+        for begin in range(0, w.size, BLOCK):
+            block = slice(begin, begin + BLOCK)
+            self._move_block(w[block], g[block], [slot[block] for slot in slots], rate)
+
+    def _move_block(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
         scratch = self._scratch[: w.size]
         if self._linear is not None:
             self._linear.move(w, g, slots, scratch)
