@@ -73,10 +73,10 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: np.maximum(a, 0.0, out=z),
         lambda: np.maximum(a, zeros, out=z),
     )
-    many, bias, lowest = some(1024, 128), some(128), some(128)
+    many, bias, lowest, none = some(1024, 128), some(128), some(128), np.zeros((1024, 128), np.float32)
     yield (
         "biases that hidden layers do not add: 1,024 images, 128 neurons",
-        lambda: biased(many, bias, lowest),
+        lambda: biased(many, bias, none),
         lambda: np.maximum(many, lowest, out=many),
     )
     logits, by_class, row = some(64, 10), np.asfortranarray(some(64, 10)), some(64)
@@ -95,17 +95,11 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
             lambda block=block: adam_of_sums(w, g, M, V, block),
             lambda: adam_of_sums(w, g, M, V, 65_536),
         )
-    wide = [some(665_600), some(665_600), some(665_600), np.abs(some(665_600))]
-    yield (
-        "Adam in blocks of 65,536 numbers, not 665,600, half of 784-1024-512-10",
-        lambda: adam_of_sums(*wide, 665_600),
-        lambda: adam_of_sums(*wide, 65_536),
-    )
     yield "a rate that rides on the delta", lambda: sgd(w, g), lambda: np.subtract(w, g, out=w)
-    half = slice(0, n // 2)
+    half, scratch = slice(0, n // 2), some(n // 2)
     yield (
         "momentum whose rate rides on the delta",
-        lambda: momentum(w[half], g[half], M[half]),
+        lambda: momentum(w[half], g[half], M[half], scratch),
         lambda: momentum_of_steps(w[half], g[half], M[half]),
     )
     stacked, moved = np.stack([w[half], M[half], g[half]]), some(2, n // 2)
@@ -206,13 +200,12 @@ def sgd(w: np.ndarray, g: np.ndarray) -> None:
         W -= s
 
 
-def biased(z: np.ndarray, bias: np.ndarray, lowest: np.ndarray) -> None:
+def biased(z: np.ndarray, bias: np.ndarray, zeros: np.ndarray) -> None:
     z += bias
-    np.maximum(z, lowest, out=z)
+    np.maximum(z, zeros, out=z)
 
 
-def momentum(w: np.ndarray, g: np.ndarray, v: np.ndarray) -> None:
-    scratch = np.empty_like(w)
+def momentum(w: np.ndarray, g: np.ndarray, v: np.ndarray, scratch: np.ndarray) -> None:
     v *= 0.9
     v += g
     np.multiply(v, 1e-6, out=scratch)

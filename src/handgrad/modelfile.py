@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad import tensorfile
-from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
+from handgrad.data.batches import FLOAT_AT_ONCE, as_rows, memory_for
 from handgrad.data.normalization import AS_WRITTEN, Normalization
 from handgrad.engine.activations import ACTIVATIONS
 from handgrad.engine.arrays import Array
@@ -101,10 +101,15 @@ class Model:
         if images.shape[1] != self.network.n_in:
             height, width = self.image_shape
             raise HandgradError(f"the model reads images of {height}x{width}, not of {images.shape[1]} pixels")
-        parts = [images[begin : begin + FLOAT_AT_ONCE] for begin in range(0, len(images), FLOAT_AT_ONCE)] or [images]
-        shown = (self.normalization.images(part, self.image_shape) for part in parts)
-        rows = (as_rows(part, self.white, self.network.dtype) for part in shown)
-        return np.concatenate([self.network.predict_probabilities(part, self.loss) for part in rows])
+        dtype = self.network.dtype
+        probabilities: Array = np.empty((len(images), self.network.n_out), dtype)
+        memory = memory_for(len(images), self.network.n_in, dtype)
+        for begin in range(0, len(images), FLOAT_AT_ONCE):
+            part = slice(begin, begin + FLOAT_AT_ONCE)
+            shown = self.normalization.images(images[part], self.image_shape)
+            rows = as_rows(shown, self.white, dtype, memory)
+            probabilities[part] = self.network.predict_probabilities(rows, self.loss)
+        return probabilities
 
 
 def save(path: Path, model: Model, *, half: bool = False) -> None:

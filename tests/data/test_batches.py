@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handgrad.data.batches import Gatherer, as_rows
+from handgrad.data.batches import FLOAT_AT_ONCE, Gatherer, as_rows, memory_for
 from handgrad.data.dataset import Examples
 
 
@@ -60,8 +60,12 @@ def test_training_and_prediction_see_the_same_numbers(white, dtype):
     images = images_of(20, 9, white)
 
     rows = as_rows(images, white, dtype)
+    memory = memory_for(5000, 9, dtype)
+    again = as_rows(images, white, dtype, memory)
 
-    assert gathered(images, np.arange(20), white, dtype).tobytes() == rows.tobytes()
+    assert gathered(images, np.arange(20), white, dtype).tobytes() == rows.tobytes() == again.tobytes()
+    assert np.shares_memory(again, memory)
+    assert (FLOAT_AT_ONCE, 9) == memory.shape
     assert images_of(20, 9, white).tobytes() == images.tobytes()
 
 

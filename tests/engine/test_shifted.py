@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from handgrad.engine.layers import BatchNorm, Dense
+from handgrad.engine.activations import ACTIVATIONS
+from handgrad.engine.layers import Activate, BatchNorm, Dense
 from handgrad.engine.network import PREDICTION_ROWS, Network
 from handgrad.engine.shifted import Shifted
 
@@ -15,17 +16,32 @@ def made(hidden, dtype=np.float64, **given):
     return network, generator.normal(size=(ROWS, 7)).astype(dtype)
 
 
+def counted(monkeypatch):
+    """The rows of each call from now on."""
+    calls, forward_of = [], Shifted.forward_of
+
+    def counting(self, x, out):
+        calls.append(len(x))
+        forward_of(self, x, out)
+
+    monkeypatch.setattr(Shifted, "forward_of", counting)
+    return calls
+
+
 def in_small_parts(network, x):
     return np.concatenate([network.logits(part) for part in np.array_split(x, 5)])
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4), (4, 5, 6)])
 @pytest.mark.parametrize("given", [{}, {"dropout": 0.3}, {"input_dropout": 0.2}])
-def test_many_rows_are_read_as_few_are(hidden, given):
+def test_many_rows_are_read_as_few_are(hidden, given, monkeypatch):
     network, x = made(hidden, **given)
-    assert Shifted.suits(network.layers)
+    calls = counted(monkeypatch)
 
     np.testing.assert_allclose(network.logits(x), in_small_parts(network, x), rtol=1e-10, atol=1e-12)
+    assert [PREDICTION_ROWS, PREDICTION_ROWS, 3] == calls
+    network.logits(x[:PREDICTION_ROWS])
+    assert not calls[3:]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +52,29 @@ def test_other_networks_are_left_alone(given):
     assert not Shifted.suits(network.layers)
 
     np.testing.assert_allclose(network.logits(x), in_small_parts(network, x), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("bottom", [BatchNorm(7), Activate(7, ACTIVATIONS["tanh"]), Activate(7, ACTIVATIONS["relu"])])
+def test_a_network_may_begin_with_another_layer(bottom):
+    network, x = made((5,))
+    above = Network([bottom, *network.layers], np.float64)
+    above.theta[...] = np.random.default_rng(2).normal(size=len(above.theta))
+    above.statistics[...] = np.random.default_rng(3).uniform(1.0, 2.0, size=len(above.statistics))
+
+    np.testing.assert_allclose(above.logits(x), in_small_parts(above, x), rtol=1e-10, atol=1e-12)
+
+
+def test_large_biases_and_neurons_that_are_off_cost_few_digits():
+    network, x = made((40, 30), np.float32)
+    for (_, bias), sign in zip((p for p in network.views() if p), (100.0, -100.0, 1.0), strict=True):
+        bias[...] = sign * np.abs(bias)
+    exact = Network(network.layers, np.float64)
+    exact.theta[...] = network.theta
+    expected = in_small_parts(exact, x.astype(np.float64))
+
+    scale = np.abs(expected).max()
+    assert np.abs(network.logits(x) - expected).max() < 1e-5 * scale
+    assert np.abs(in_small_parts(network, x) - expected).max() < 1e-5 * scale
 
 
 def test_layers_without_a_bias_or_without_relu():

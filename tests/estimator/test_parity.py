@@ -20,6 +20,12 @@ WAYS = {
     "nesterov": {"solver": "sgd", "learning_rate_init": 0.05},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False, "momentum": 0.5},
     "plain sgd": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
+    "momentum, inverse scaling": {
+        "solver": "sgd",
+        "nesterovs_momentum": False,
+        "learning_rate": "invscaling",
+        "learning_rate_init": 0.1,
+    },
     "inverse scaling": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.2, "learning_rate_init": 0.1},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 1},
     "in order": {"shuffle": False, "batch_size": 37},

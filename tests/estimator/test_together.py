@@ -27,6 +27,12 @@ WAYS = {
     "momentum": {"solver": "sgd", "nesterovs_momentum": False, "momentum": 0.5, "alpha": 0.5},
     "plain sgd": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1, "alpha": 0.1},
     "plain sgd that decays": {"solver": "sgd", "momentum": 0.0, "weight_decay": 0.1},
+    "momentum, inverse scaling": {
+        "solver": "sgd",
+        "nesterovs_momentum": False,
+        "learning_rate": "invscaling",
+        "learning_rate_init": 0.1,
+    },
     "inverse scaling": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.2, "learning_rate_init": 0.1},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 1},
     "cosine": {"learning_rate": "cosine", "warmup": 1.5},

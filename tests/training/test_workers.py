@@ -94,12 +94,14 @@ def test_two_learn_what_one_learns(changes, spots, crews):
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
 
 
-@pytest.mark.parametrize("numbers", [1, 40, 100])
+@pytest.mark.parametrize("numbers", [1, 40, 100, 1_000_000])
 @pytest.mark.parametrize(
     "changes",
     [
         {},
         {"optimizer": "momentum"},
+        {"optimizer": "momentum", "weight_decay": 0.1, "class_weight": "balanced"},
+        {"optimizer": "nesterov", "schedule": "cosine"},
         {"optimizer": "nesterov", "l2": 1e-3},
         {"optimizer": "adam", "learning_rate": 0.01},
         {"weight_decay": 0.1, "l2": 1e-3},
@@ -109,6 +111,7 @@ def test_two_learn_what_one_learns(changes, spots, crews):
 def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch):
     monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", numbers)
     monkeypatch.setattr("handgrad.training.workers.member.BLOCK", 13)
+    monkeypatch.setattr("handgrad.engine.penalties.BLOCK", 13)
     recipe = SMALL.but(**changes)
 
     alone, in_blocks = train_undivided(recipe, spots), train(recipe, spots, 1)
@@ -146,9 +149,10 @@ def test_weights_of_dark_pixels_roll_on(blocks, spots, monkeypatch):
     assert np.all(W[3:7] < 0.0)
 
 
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}])
 @pytest.mark.parametrize("workers", [3, 4])
-def test_more_than_two_learn_it_too(workers, spots):
-    recipe = SMALL.but(hidden_layer_sizes=(8, 5, 7, 4))
+def test_more_than_two_learn_it_too(workers, changes, spots):
+    recipe = SMALL.but(hidden_layer_sizes=(8, 5, 7, 4), **changes)
 
     alone, together = train_undivided(recipe, spots), train(recipe, spots, workers)
 
@@ -216,7 +220,7 @@ def test_a_crew_repeats_byte_for_byte_beside_other_work(digits):
 
 
 @pytest.mark.parametrize("batch_size", [16, 20, 7])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_it_makes_no_difference_who_carries_the_shares_out(batch_size, optimizer, spots, crews, monkeypatch):
     recipe = SMALL.but(batch_size=batch_size, optimizer=optimizer, learning_rate=0.01)
     expected = train(recipe, spots, 2).network.theta.tobytes()
@@ -291,7 +295,7 @@ def test_two_crews_at_once_do_not_disturb_each_other(spots):
 
 
 @pytest.mark.parametrize("updates", [1, 3, 4, 6, 8])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_what_is_stopped_and_resumed_ends_with_the_same_bytes(updates, optimizer, spots):
     recipe = SMALL.but(optimizer=optimizer, learning_rate=0.01)
     whole = train(recipe, spots, 2)

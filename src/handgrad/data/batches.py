@@ -39,8 +39,24 @@ class Gatherer:
         out *= self._scale
 
 
-def as_rows(images: NDArray[np.uint8], white: int, dtype: DTypeLike) -> NDArray[np.floating[Any]]:
-    """Make rows of floats of `images`, `(n, pixels)`, scaled so that `white` is 1.0; allocates."""
-    rows: NDArray[np.floating[Any]] = images.astype(dtype)
+def as_rows(
+    images: NDArray[np.uint8], white: int, dtype: DTypeLike, memory: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.floating[Any]]:
+    """Make rows of floats of `images`, `(n, pixels)`, scaled so that `white` is 1.0.
+
+    Args:
+        images: to be read.
+        white: the pixel value that becomes 1.0.
+        dtype: of the rows.
+        memory: `(n or more, pixels)`, of that type, whose first rows are overwritten and returned; by default new ones,
+            for which the system must be asked each time.
+    """
+    rows: NDArray[np.floating[Any]] = np.empty(images.shape, dtype) if memory is None else memory[: len(images)]
+    rows[...] = images
     rows *= 1.0 / white
     return rows
+
+
+def memory_for(images: int, pixels: int, dtype: DTypeLike) -> NDArray[np.floating[Any]]:
+    """Make memory for as many of `images` as are float at the same time."""
+    return np.empty((min(images, FLOAT_AT_ONCE), pixels), dtype)

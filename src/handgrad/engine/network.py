@@ -21,7 +21,8 @@ from handgrad.engine.losses import Loss, SoftmaxCrossEntropy
 from handgrad.engine.shifted import Shifted
 
 PREDICTION_ROWS = 1024
-"""Rows of a pass in `Network.logits`: enough for matrix products on two cores, few enough to stay in the cache."""
+"""Rows that `Network.logits` takes through the layers at once: enough for matrix products on two cores, few enough to
+stay in the cache."""
 
 
 @final
@@ -172,7 +173,7 @@ class Network:
             self._find_logits(x, out)
             return out
         forward_of = self._find_logits
-        if Shifted.suits(self.layers):
+        if Shifted.suits(self.layers):  # it takes some time to make, which only many rows repay
             forward_of = Shifted(self.layers, self.views(), PREDICTION_ROWS).forward_of
         for begin in range(0, len(x), PREDICTION_ROWS):
             some = slice(begin, begin + PREDICTION_ROWS)

@@ -65,7 +65,7 @@ class Optimizer(ABC):
         """Apply the formula to one block: parameters `w`, gradient `g`, the slots in the order of `slot_names`."""
 
 
-class Linear(Optimizer):
+class Proportional(Optimizer):
     """A rule that sees the gradient only as eta g, so that the rate may have been multiplied into it beforehand."""
 
     @final
@@ -79,7 +79,7 @@ class Linear(Optimizer):
 
 
 @final
-class SGD(Linear):
+class SGD(Proportional):
     """w -= eta g."""
 
     name: ClassVar[str] = "sgd"
@@ -88,7 +88,7 @@ class SGD(Linear):
         w -= step
 
 
-class Momentum(Linear):
+class Momentum(Proportional):
     """v = mu v + eta g; w -= v: a ball that rolls on (Polyak 1964; Sutskever et al. 2013, eq. 1-2)."""
 
     name: ClassVar[str] = "momentum"

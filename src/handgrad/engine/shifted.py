@@ -3,7 +3,9 @@
 Since max(z + b, 0) = max(z, -b) + b, a hidden layer need not add its bias: it is compared with -b instead, and the b
 that is then missing is added further up, where it costs nothing, as part of the next layer's bias. With a = max(x W,
 -b), the next layer's a W' + (b W' + b') is what it would have been. So with c_1 = b_1 and c_l = c_(l-1) W_l + b_l,
-layer l compares with -c_l, and only the logits add theirs.
+layer l compares with -c_l, and only the logits add theirs. What a neuron that is off adds to the next layer is then
+no exact 0 but a difference of two equal numbers, rounded apart, so the logits differ from those of a `Pass` in their
+last digits.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,10 @@ from handgrad.engine.layers import Activate, Dense, Dropout, Layer, Views
 
 @final
 class Shifted:
-    """Predicts with the parameters as they are when it is made; make a new one when they have changed."""
+    """A network that only predicts.
+
+    It is good for as long as the parameters stay as they are: its weights are views of them, its shifts worked out once.
+    """
 
     def __init__(self, layers: Sequence[Layer], parameters: Sequence[Views], rows: int) -> None:
         """Shift the biases, and make the arrays for at most `rows` rows at a time.
@@ -31,13 +36,12 @@ class Shifted:
         """
         dense = [p for layer, p in zip(layers, parameters, strict=True) if isinstance(layer, Dense)]
         self._weights = [p[0] for p in dense]
-        missing: Array = np.zeros(len(self._weights[0]), self._weights[0].dtype)
         self._shifts: list[Array] = []
         for W, *bias in dense:
-            missing = missing @ W
+            shift = np.dot(self._shifts[-1], W) if self._shifts else np.zeros(W.shape[1], W.dtype)
             for b in bias:
-                missing += b
-            self._shifts.append(missing)
+                shift += b
+            self._shifts.append(shift)
         self._lowest = [np.negative(shift) for shift in self._shifts[:-1]]
         self._hidden = [np.empty((rows, len(shift)), shift.dtype) for shift in self._shifts[:-1]]
 
@@ -45,7 +49,7 @@ class Shifted:
     def suits(layers: Sequence[Layer]) -> bool:
         """Say whether these are dense layers with ReLU between them, and dropout at most, which predictions skip."""
         seen = [layer for layer in layers if not isinstance(layer, Dropout)]
-        return all(
+        return isinstance(seen[0], Dense) and all(
             (isinstance(upper, Activate) and isinstance(upper.function, ReLU))
             if isinstance(lower, Dense)
             else isinstance(upper, Dense)

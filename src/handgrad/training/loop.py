@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.batches import FLOAT_AT_ONCE, as_rows
+from handgrad.data.batches import FLOAT_AT_ONCE, as_rows, memory_for
 from handgrad.data.dataset import Dataset, Examples, split
 from handgrad.engine.arrays import Array
 from handgrad.engine.losses import Loss
@@ -306,10 +306,11 @@ class Run:
     def score(self, examples: Examples) -> tuple[float, float]:
         """Compute mean loss and accuracy of the network as it is now, or of its average, on images as it sees them."""
         loss, correct, n = 0.0, 0, len(examples)
+        memory = memory_for(n, self.network.n_in, self.network.dtype)
         for begin in range(0, n, FLOAT_AT_ONCE):
             labels = examples.labels[begin : begin + FLOAT_AT_ONCE]
             images = examples.images[begin : begin + FLOAT_AT_ONCE]
-            logits = self._judged.logits(as_rows(images, self.dataset.white, self.network.dtype))
+            logits = self._judged.logits(as_rows(images, self.dataset.white, self.network.dtype, memory))
             correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
             loss += self._task.loss.value(logits, self._task.target_rows[labels]) * len(labels)
         return loss / n, correct / n

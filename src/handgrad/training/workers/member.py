@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
-from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, SGD, Linear
+from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, SGD, Proportional
 from handgrad.engine.penalties import L2
 from handgrad.training.named import SILENTLY, make_loss, make_penalties
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
@@ -39,7 +39,7 @@ TURNED_AT_ONCE = 512
 """Images whose pixels are turned from rows into columns while they are in the cache."""
 
 GRADIENT_BLOCK = 1_048_576
-"""Numbers of a gradient that are computed and used while they are in the cache; who owns no more moves all at once."""
+"""Numbers of a gradient that are computed and used while they are in the cache; whoever owns no more finds all of it first."""
 
 
 @final
@@ -163,7 +163,9 @@ class Member:
         self._restrained = bool(job.decay or job.l2_over_batch or self._penalties)
         self._plain = kind is SGD and not self._penalties  # nothing but the gradient and decay moves weights
         # Whoever needs no more than eta g has the rate ride on the first delta, and saves a pass over all weights.
-        self._linear = self._optimizer if isinstance(self._optimizer, Linear) and not self._penalties else None
+        self._proportional = (
+            self._optimizer if isinstance(self._optimizer, Proportional) and not self._penalties else None
+        )
         self._adds_to_gradient = bool(self._penalties or (job.l2_over_batch and not self._plain))
 
         gradient = np.zeros_like(self._shared["theta"])
@@ -180,8 +182,7 @@ class Member:
         largest = max(run[0].size for run in runs)
         self._at_once = runs if largest <= GRADIENT_BLOCK else []
         self._restrained_at_once = [[vector[run] for vector in vectors[:2]] for run in job.weights(number)]
-        most = max(GRADIENT_BLOCK, *(part.W.shape[1] for part in self._parts))
-        self._scratch: Array = np.empty(min(most, largest), dtype)
+        self._scratch: Array = np.empty(min(BLOCK, largest), dtype)
         self._whole_batches = job.images // job.batch_size
         self._batches = [self._make_batch(size) for size in job.batches]
 
@@ -272,7 +273,7 @@ class Member:
         np.dot(x, delta.T, out=part.G[:reach])
 
     def _move_at_once(self, rate: float) -> None:
-        """Move all of one's own numbers by the gradient that was found: in few calls, for each has its price."""
+        """Move all of one's own numbers by the gradient that was found: not part by part, for each call has its price."""
         if self._restrained:
             for w, g in self._restrained_at_once:
                 self._restrain(w, g, rate)
@@ -301,7 +302,7 @@ class Member:
 
     def _move(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
         """Move numbers by their gradient, in blocks that stay in the cache where several formulas pass over them."""
-        if w.size <= BLOCK or not slots:
+        if w.size <= BLOCK or self._plain:
             self._move_block(w, g, slots, rate)
             return
         for begin in range(0, w.size, BLOCK):
@@ -309,15 +310,15 @@ class Member:
             self._move_block(w[block], g[block], [slot[block] for slot in slots], rate)
 
     def _move_block(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
-        scratch = self._scratch[: w.size]
-        if self._linear is not None:
-            self._linear.move(w, g, slots, scratch)
+        scratch = self._scratch[: w.size]  # plain SGD, whose blocks may be longer, has no use for it
+        if self._proportional is not None:
+            self._proportional.move(w, g, slots, scratch)
         else:
             self._optimizer.update(w, g, slots, rate, scratch)
 
     def _riding(self, rate: float) -> float:
         """What the deltas, and so the gradient, are multiplied by."""
-        return 1.0 if self._linear is None else rate
+        return 1.0 if self._proportional is None else rate
 
     def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
         decay, l2 = self._job.decay, self._l2_now[self.step]
