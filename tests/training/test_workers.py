@@ -109,8 +109,8 @@ def test_two_learn_what_one_learns(changes, spots, crews):
     ],
 )
 def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch):
-    monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", numbers)
-    monkeypatch.setattr("handgrad.training.workers.member.BLOCK", 13)
+    monkeypatch.setattr("handgrad.training.workers.descent.GRADIENT_BLOCK", numbers)
+    monkeypatch.setattr("handgrad.training.workers.descent.BLOCK", 13)
     monkeypatch.setattr("handgrad.engine.penalties.BLOCK", 13)
     recipe = SMALL.but(**changes)
 
@@ -132,7 +132,7 @@ def test_a_member_may_have_no_pixels(lit, spots):
 
 @pytest.mark.parametrize("blocks", [1, 1_000_000])
 def test_weights_of_dark_pixels_roll_on(blocks, spots, monkeypatch):
-    monkeypatch.setattr("handgrad.training.workers.member.GRADIENT_BLOCK", blocks)
+    monkeypatch.setattr("handgrad.training.workers.descent.GRADIENT_BLOCK", blocks)
     pixels = spots.training.images.copy()
     pixels[:, 3:7] = 0
     dark = replace(spots, training=replace(spots.training, images=pixels))

@@ -23,7 +23,7 @@ from handgrad.engine.layers import Activate, Dense, Dropout, Layer, Views
 class Shifted:
     """A network that only predicts.
 
-    It is good for as long as the parameters stay as they are: its weights are views of them, its shifts worked out once.
+    Good for as long as the parameters stay as they are: its weights are views of them, its shifts are worked out once.
     """
 
     def __init__(self, layers: Sequence[Layer], parameters: Sequence[Views], rows: int) -> None:

@@ -29,41 +29,13 @@ from numpy.typing import NDArray
 
 from handgrad.engine.activations import ACTIVATIONS, Activation
 from handgrad.engine.arrays import Array, Kept
-from handgrad.engine.optimizers import BLOCK, OPTIMIZERS, SGD, Proportional
-from handgrad.engine.penalties import L2
-from handgrad.training.named import SILENTLY, make_loss, make_penalties
+from handgrad.training.named import SILENTLY, make_loss
+from handgrad.training.workers.descent import Descent, Part
 from handgrad.training.workers.job import FIRST_STEP, GO, QUIT, STOPPED, UPDATES, Job
 from handgrad.training.workers.memory import Block, Meeting
 
 TURNED_AT_ONCE = 512
 """Images whose pixels are turned from rows into columns while they are in the cache."""
-
-GRADIENT_BLOCK = 1_048_576
-"""Numbers of a gradient that are computed and used while they are in the cache; whoever owns no more finds all of it first."""
-
-
-@final
-@dataclass(slots=True)
-class _Part:
-    """Rows of one layer's weights that a member owns, with all that moves them.
-
-    Attributes:
-        layer: 0 for the first.
-        rows: of the layer's input that meet them: those weights are what this member's gradient is of.
-        W: the numbers, `(len(rows), n_out)`; one row of them is the bias.
-        G: their gradient, of the same shape.
-        slots: what the optimiser remembers of them, of the same shape.
-        weights: which of the rows are weights and not the bias.
-        reached: rows of G that may not be zero.
-    """
-
-    layer: int
-    rows: slice
-    W: Array
-    G: Array
-    slots: list[Array]
-    weights: slice
-    reached: int = 0
 
 
 @final
@@ -119,7 +91,7 @@ class _Batch:
     kept: Kept
     gathered: list[tuple[Array, Array]]
     first_delta: Array
-    others: list[tuple[_Part, Array, Array]]
+    others: list[tuple[Part, Array, Array]]
 
 
 @final
@@ -145,8 +117,6 @@ class Member:
         self._reach: list[int] = []  # rows of the first layer's weights that each batch reaches
         dtype = np.dtype(job.dtype)
         self._shares: Array = np.empty(0, dtype)
-        self._l2_now: list[float] = []  # L2's strength in each step
-        self._squares: NDArray[np.float64] = self._shared[f"squares/{number}"]
         self._bias = job.bias_rows(number)
         self._pixels: NDArray[Any] = self._shared[f"pixels/{number}"]
         whole, rest = job.by_batch(self._shared[f"logits/{number}"], number)
@@ -156,40 +126,16 @@ class Member:
         self._scale = 1.0 / job.white
         self.step = 0
 
-        kind = OPTIMIZERS[job.optimizer]
-        # Its formula is called block by block on this member's own numbers; decay is done in `_restrain`.
-        self._optimizer = kind(0, dtype, decay=0.0, n_decayed=0, **job.options)
-        self._penalties = make_penalties(job.l1, job.l2)
-        self._restrained = bool(job.decay or job.l2_over_batch or self._penalties)
-        self._plain = kind is SGD and not self._penalties  # nothing but the gradient and decay moves weights
-        # Whoever needs no more than eta g has the rate ride on the first delta, and saves a pass over all weights.
-        self._proportional = (
-            self._optimizer if isinstance(self._optimizer, Proportional) and not self._penalties else None
-        )
-        self._adds_to_gradient = bool(self._penalties or (job.l2_over_batch and not self._plain))
-
-        gradient = np.zeros_like(self._shared["theta"])
-        vectors = [self._shared["theta"], gradient, *(self._shared[name] for name in kind.slot_names)]
-        self._W1 = job.first(vectors[0], number)
-        self._upper = job.upper(vectors[0])
-        W, G, *slots = (job.first(vector, number) for vector in vectors)
-        self._parts = [_Part(0, slice(0, len(W)), W, G, slots, slice(self._bias, len(W)))]
-        for l, rows in job.own_rows(number):
-            W, G, *slots = (job.upper(vector)[l - 1][rows] for vector in vectors)
-            weights = slice(0, min(len(W), job.sizes[l] - rows.start))
-            self._parts.append(_Part(l, rows, W, G, slots, weights))
-        runs = [[vector[run] for vector in vectors] for run in job.runs(number)]
-        largest = max(run[0].size for run in runs)
-        self._at_once = runs if largest <= GRADIENT_BLOCK else []
-        self._restrained_at_once = [[vector[run] for vector in vectors[:2]] for run in job.weights(number)]
-        self._scratch: Array = np.empty(min(BLOCK, largest), dtype)
+        self._descent = Descent(job, self._shared, number)
+        theta = self._shared["theta"]
+        self._W1, self._upper = job.first(theta, number), job.upper(theta)
         self._whole_batches = job.images // job.batch_size
         self._batches = [self._make_batch(size) for size in job.batches]
 
     def begin(self, step: int, t: int) -> None:
         """Stand before `step` of the epoch whose order is in the shared memory, after `t` updates of the run."""
         job, shared = self._job, self._shared
-        self.step, self._optimizer.t = step, t
+        self.step = step
         order, starts = shared["order"], np.arange(0, job.images, job.batch_size)
         self._meet_targets(shared["labels"][order])
         self._reach = (np.maximum.reduceat(shared["reached"][self._number][order], starts) + self._bias).tolist()
@@ -200,7 +146,7 @@ class Member:
             totals = np.add.reduceat(weights, starts)
             self._shares = weights / np.repeat(totals, sizes)
             weigh = totals.astype(np.float64)
-        self._l2_now = (job.l2_over_batch / weigh).tolist()
+        self._descent.begin(t, job.l2_over_batch / weigh)
         if step < job.steps:
             self._gather(step)
 
@@ -243,95 +189,20 @@ class Member:
         begin, delta = self.step * self._job.batch_size, batch.deltas[-1]
         own = slice(begin + batch.images.start, begin + batch.images.stop)
         if self._job.weighted:
-            np.multiply(self._shares[own], self._riding(rate), out=batch.share)
+            np.multiply(self._shares[own], self._descent.riding(rate), out=batch.share)
         else:
-            batch.share.fill(self._riding(rate) / batch.size)
+            batch.share.fill(self._descent.riding(rate) / batch.size)
         delta[...] = self._logits[self.step]
         self._loss.delta_of_columns(delta, self._targets[self.step], batch.share, batch.kept)
 
     def update(self, rate: float) -> None:
         """Compute one's own slices of the gradient over the whole batch, and move the weights by them."""
         batch = self._batch(self.step)
-        self._optimizer.t += 1
         for place, found in batch.gathered:
             place[...] = found
-        self._squares[self.step] = 0.0
-        descend = self._find if self._at_once else self._descend
-        descend(self._parts[0], batch.x[self.step % 2][: self._reach[self.step]], batch.first_delta, rate)
-        for part, inputs, delta in batch.others:
-            descend(part, inputs, delta, rate)
-        if self._at_once:
-            self._move_at_once(rate)
+        x = batch.x[self.step % 2][: self._reach[self.step]]
+        self._descent.step(self.step, rate, x, batch.first_delta, batch.others)
         self.step += 1
-
-    def _find(self, part: _Part, x: Array, delta: Array, rate: float) -> None:  # noqa: ARG002 - as `_descend`
-        """Compute the gradient x delta^T."""
-        reach = len(x)
-        if part.reached > reach:
-            part.G[reach : part.reached] = 0.0
-        part.reached = len(part.G) if self._adds_to_gradient else reach
-        np.dot(x, delta.T, out=part.G[:reach])
-
-    def _move_at_once(self, rate: float) -> None:
-        """Move all of one's own numbers by the gradient that was found: not part by part, for each call has its price."""
-        if self._restrained:
-            for w, g in self._restrained_at_once:
-                self._restrain(w, g, rate)
-        for w, g, *slots in self._at_once:
-            self._move(w, g, slots, rate)
-
-    def _descend(self, part: _Part, x: Array, delta: Array, rate: float) -> None:
-        """Move W by its gradient x delta^T, in blocks of rows that stay in the cache from the product to the update."""
-        reach, W, G = len(x), part.W, part.G
-        if part.reached > reach:
-            G[reach : part.reached] = 0.0
-        end = len(W) if self._restrained or not self._plain else reach
-        part.reached = end if self._adds_to_gradient else reach
-        size = max(GRADIENT_BLOCK // W.shape[1], 1)
-        for begin in range(0, end, size):
-            stop = min(begin + size, end)
-            known = min(stop, reach)
-            if begin < reach:
-                np.dot(x[begin:known], delta.T, out=G[begin:known])
-            if self._restrained:
-                weights = slice(max(begin, part.weights.start), min(stop, part.weights.stop))
-                self._restrain(W[weights].reshape(-1), G[weights].reshape(-1), rate)
-            rows = slice(begin, known if self._plain else stop)
-            slots = [slot[rows].reshape(-1) for slot in part.slots]
-            self._move(W[rows].reshape(-1), G[rows].reshape(-1), slots, rate)
-
-    def _move(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
-        """Move numbers by their gradient, in blocks that stay in the cache where several formulas pass over them."""
-        if w.size <= BLOCK or self._plain:
-            self._move_block(w, g, slots, rate)
-            return
-        for begin in range(0, w.size, BLOCK):
-            block = slice(begin, begin + BLOCK)
-            self._move_block(w[block], g[block], [slot[block] for slot in slots], rate)
-
-    def _move_block(self, w: Array, g: Array, slots: list[Array], rate: float) -> None:
-        scratch = self._scratch[: w.size]  # plain SGD, whose blocks may be longer, has no use for it
-        if self._proportional is not None:
-            self._proportional.move(w, g, slots, scratch)
-        else:
-            self._optimizer.update(w, g, slots, rate, scratch)
-
-    def _riding(self, rate: float) -> float:
-        """What the deltas, and so the gradient, are multiplied by."""
-        return 1.0 if self._proportional is None else rate
-
-    def _restrain(self, weights: Array, gradient: Array, rate: float) -> None:
-        decay, l2 = self._job.decay, self._l2_now[self.step]
-        if l2:
-            self._squares[self.step] += np.dot(weights, weights)
-            if self._plain:
-                decay += l2  # plain SGD cannot tell the two apart, and decay is less work
-            else:
-                L2(l2 * self._riding(rate)).add_gradient(weights, gradient, self._scratch)
-        for penalty in self._penalties:
-            penalty.add_gradient(weights, gradient, self._scratch)
-        if decay:
-            weights *= 1.0 - rate * decay
 
     def _gather(self, step: int) -> None:
         """Make one's own pixels of the batch of `step` float, up to the last that any image lights."""
@@ -367,7 +238,7 @@ class Member:
             for member, block in enumerate(blocks)
         ]
         delta_of = np.split(all_deltas, np.cumsum(job.sizes[1:-1]))
-        inputs_of = np.split(inputs, np.cumsum([len(part.W) for part in self._parts[1:-1]]))
+        inputs_of = np.split(inputs, np.cumsum([len(part.W) for part in self._descent.parts[1:-1]]))
         x = np.ones((job.first_rows(number), size), f), np.ones((job.first_rows(number), size), f)
         pixels = np.empty((min(size, TURNED_AT_ONCE), job.pixels[number]), self._pixels.dtype)
         turned = np.empty(pixels.size, pixels.dtype)
@@ -391,7 +262,10 @@ class Member:
             kept=tuple(np.asfortranarray(array) for array in self._loss.keep(n, job.sizes[-1], f)),
             gathered=gathered,
             first_delta=delta_of[0],
-            others=[(part, rows, delta_of[part.layer]) for part, rows in zip(self._parts[1:], inputs_of, strict=False)],
+            others=[
+                (part, rows, delta_of[part.layer])
+                for part, rows in zip(self._descent.parts[1:], inputs_of, strict=False)
+            ],
         )
 
 
