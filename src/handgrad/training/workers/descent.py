@@ -18,7 +18,7 @@ from handgrad.training.named import make_penalties
 from handgrad.training.workers.job import Job
 
 GRADIENT_BLOCK = 1_048_576
-"""Numbers of a gradient that are computed and used while they are in the cache; who owns fewer finds all of it first."""
+"""Numbers of a gradient that are computed and used while they are in the cache; who owns fewer finds them all first."""
 
 
 @final
