@@ -1,8 +1,8 @@
 """What single ideas give, each against what it replaced: python -m benchmarks.ideas.
 
-Each pair of programs does the same work at the shapes of 784-128-64-10. They take turns, a hundred times each with one
-BLAS thread, and the ratio is taken turn by turn: above 1, the idea pays. What stands in `docs/performance.md` under
-"What pays, and what does not" was printed here.
+Each pair of programs does the same work, at the shapes of 784-128-64-10 unless it says otherwise. They take turns, a
+hundred times each with one BLAS thread, and the ratio is taken turn by turn: above 1, the idea pays. What stands in
+`docs/performance.md` under "What pays, and what does not" was printed here.
 """
 
 import mmap
@@ -86,6 +86,7 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: np.maximum.reduce(by_class, axis=1, out=row),
     )
     yield from ideas_of_a_share()
+    yield from ideas_of_a_wide_share()
     n = 109_386
     w, g, M, V = some(n), some(n), some(n), np.abs(some(n))
     yield "Adam: sums in place of means", lambda: adam(w, g, M, V, 65_536), lambda: adam_of_sums(w, g, M, V, 65_536)
@@ -109,6 +110,22 @@ def ideas() -> Iterator[tuple[str, Program, Program]]:
         lambda: momentum_of_steps(w[half], g[half], M[half]),
         lambda: np.dot(formula, stacked, out=moved),
     )
+
+
+def ideas_of_a_wide_share() -> Iterator[tuple[str, Program, Program]]:
+    """Half of the way through the second layer of 784-1024-512-10 and back: by images, as it is, and by rows of W."""
+    W = some(1024, 512)
+    for batch in (32, 64, 128):
+        below, above = (some(1024, batch // 2), some(512, batch)), (some(512, batch // 2), some(512, batch))
+        there, back = [np.empty_like(z) for z in above], [np.empty_like(a) for a in below]
+        yield (
+            f"a wide second layer there and back, by rows: {batch} images (not there yet)",
+            lambda a=below, d=above, z=there, e=back: (np.dot(W.T, a[0], out=z[0]), np.dot(W, d[0], out=e[0])),
+            lambda a=below, d=above, z=there, e=back: (
+                np.dot(W[:512].T, a[1], out=z[1]),
+                np.dot(W[:512], d[1], out=e[1]),
+            ),
+        )
 
 
 def ideas_of_a_share() -> Iterator[tuple[str, Program, Program]]:
