@@ -11,33 +11,17 @@ import pytest
 
 from handgrad.errors import HandgradError, UsageError
 from handgrad.training.loop import Diverged, Run
-from handgrad.training.recipe import Recipe
 from handgrad.training.records import EpochRecord
 from handgrad.training.workers import crew
 from handgrad.training.workers.job import Job
 from handgrad.training.workers.load import Load
 from handgrad.training.workers.pace import Pace
 from processors import where_steps_are_shared
+from shared_runs import SMALL, train, train_undivided
 
 pytestmark = where_steps_are_shared
 
 OPEN = Path("/proc/self/fd")
-SMALL = Recipe(hidden_layer_sizes=(9, 6), batch_size=16, epochs=3, learning_rate=0.05, initializer="he")
-
-
-def train(recipe, dataset, workers):
-    run = Run(recipe, dataset, workers)
-    for _ in run.records():
-        pass
-    return run
-
-
-def train_undivided(recipe, dataset):
-    run = Run(recipe, dataset)
-    run.shares = 0
-    for _ in run.records():
-        pass
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -94,31 +78,6 @@ def test_two_learn_what_one_learns(changes, spots, crews):
         assert (ours.step, ours.learning_rate) == (theirs.step, theirs.learning_rate)
 
 
-@pytest.mark.parametrize("numbers", [1, 40, 100, 1_000_000])
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"optimizer": "momentum"},
-        {"optimizer": "momentum", "weight_decay": 0.1, "class_weight": "balanced"},
-        {"optimizer": "nesterov", "schedule": "cosine"},
-        {"optimizer": "nesterov", "l2": 1e-3},
-        {"optimizer": "adam", "learning_rate": 0.01},
-        {"weight_decay": 0.1, "l2": 1e-3},
-        {"l1": 1e-3},
-    ],
-)
-def test_a_wide_network_is_moved_in_blocks(changes, numbers, spots, monkeypatch):
-    monkeypatch.setattr("handgrad.training.workers.descent.GRADIENT_BLOCK", numbers)
-    monkeypatch.setattr("handgrad.training.workers.descent.BLOCK", 13)
-    monkeypatch.setattr("handgrad.engine.penalties.BLOCK", 13)
-    recipe = SMALL.but(**changes)
-
-    alone, in_blocks = train_undivided(recipe, spots), train(recipe, spots, 1)
-
-    np.testing.assert_allclose(in_blocks.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
-
-
 @pytest.mark.parametrize("lit", [0, 1, 2])
 def test_a_member_may_have_no_pixels(lit, spots):
     pixels = spots.training.images.copy()
@@ -130,45 +89,12 @@ def test_a_member_may_have_no_pixels(lit, spots):
     np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("blocks", [1, 1_000_000])
-def test_weights_of_dark_pixels_roll_on(blocks, spots, monkeypatch):
-    monkeypatch.setattr("handgrad.training.workers.descent.GRADIENT_BLOCK", blocks)
-    pixels = spots.training.images.copy()
-    pixels[:, 3:7] = 0
-    dark = replace(spots, training=replace(spots.training, images=pixels))
-    runs = Run(SMALL.but(optimizer="momentum"), dark), Run(SMALL.but(optimizer="momentum"), dark, 1)
-    runs[0].shares = 0
-    before = runs[0].network.theta.copy()
-    for run in runs:
-        run._task.optimizer.slots["velocity"].fill(0.01)  # as after steps with other images
-        list(run.records())
-
-    alone, together = (run.network.theta for run in runs)
-    np.testing.assert_allclose(together, alone, rtol=2e-3, atol=2e-5)
-    (W, _), *_ = runs[1].network.views(together - before)
-    assert np.all(W[3:7] < 0.0)
-
-
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}])
 @pytest.mark.parametrize("workers", [3, 4])
 def test_more_than_two_learn_it_too(workers, changes, spots):
     recipe = SMALL.but(hidden_layer_sizes=(8, 5, 7, 4), **changes)
 
     alone, together = train_undivided(recipe, spots), train(recipe, spots, workers)
-
-    np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
-
-
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "momentum"}, {"weight_decay": 0.5}])
-@pytest.mark.parametrize("penalty", [{"l1": 0.03}, {"l2": 0.3}, {}])
-def test_weights_of_dark_pixels_are_pulled_once_a_step(changes, penalty, spots):
-    pixels = spots.training.images.copy()
-    pixels[:, 3:7] = 0
-    pixels[::5, 8:] = 0
-    dark = replace(spots, training=replace(spots.training, images=pixels))
-    recipe = SMALL.but(**changes, **penalty)
-
-    alone, together = train_undivided(recipe, dark), train(recipe, dark, 1)
 
     np.testing.assert_allclose(together.network.theta, alone.network.theta, rtol=2e-3, atol=2e-5)
 
